@@ -1,0 +1,112 @@
+//! One connection to the coordinator: dials, then carries messages both ways until it breaks.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rehearsal_link::{ToAgent, ToCoordinator};
+use rehearsal_metrics::Interval;
+use rehearsal_proto::LARGEST_MESSAGE;
+use rehearsal_proto::join::JoinBlob;
+use rehearsal_proto::tls::link_client;
+use rehearsal_proto::v1::{AgentMessage, CoordinatorMessage, link_client::LinkClient};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+
+/// Messages that wait for the network: more than a window of intervals and the heartbeats between them. When it is full
+/// the connection is as good as gone and is given up.
+const WAITING: usize = 256;
+
+/// What a connection tells the session.
+pub(crate) enum News {
+    /// It stands.
+    Connected,
+    /// The coordinator said something.
+    Message(ToAgent),
+    /// It is gone, or never came to be.
+    Gone,
+}
+
+/// Where the coordinator is and how to be trusted there.
+#[derive(Clone)]
+pub(crate) struct Dialer {
+    addresses: Vec<String>,
+    tls: ClientTlsConfig,
+}
+
+impl Dialer {
+    pub(crate) fn new(blob: &JoinBlob, chain: &[Vec<u8>], key: &[u8]) -> Self {
+        Self { addresses: blob.link.clone(), tls: link_client(&blob.ca_der, chain, key) }
+    }
+
+    /// A channel to the first address that answers.
+    pub(crate) async fn dial(&self) -> anyhow::Result<LinkClient<Channel>> {
+        let mut failed = None;
+        for address in &self.addresses {
+            match self.dial_one(address).await {
+                Ok(channel) => return Ok(LinkClient::new(channel).max_decoding_message_size(LARGEST_MESSAGE)),
+                Err(error) => failed = Some(error.context(format!("dialling {address}"))),
+            }
+        }
+        Err(failed.unwrap_or_else(|| anyhow::anyhow!("the join blob has no address of the link")))
+    }
+
+    async fn dial_one(&self, address: &str) -> anyhow::Result<Channel> {
+        let endpoint = Endpoint::from_shared(format!("https://{address}"))?.connect_timeout(Duration::from_secs(5));
+        Ok(endpoint.tcp_nodelay(true).tls_config(self.tls.clone())?.connect().await?)
+    }
+}
+
+/// A connection that is being made, or stands. Dropping it ends it.
+pub(crate) struct Connection {
+    outgoing: mpsc::Sender<AgentMessage>,
+    task: JoinHandle<()>,
+}
+
+impl Connection {
+    /// Dials after a delay and tells what becomes of it; `Gone` comes exactly once, last.
+    pub(crate) fn open(dialer: Dialer, after: Duration, news: mpsc::Sender<News>) -> Self {
+        let (outgoing, receiver) = mpsc::channel(WAITING);
+        let task = tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            if let Err(error) = carry(&dialer, receiver, &news).await {
+                log(&format!("{error:#}"));
+            }
+            let _ = news.send(News::Gone).await; // the session may have ended
+        });
+        Self { outgoing, task }
+    }
+
+    /// Queues a message; false when the connection is given up.
+    pub(crate) fn send(&self, message: ToCoordinator<Interval>) -> bool {
+        self.outgoing.try_send(message.into()).is_ok()
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn carry(dialer: &Dialer, outgoing: mpsc::Receiver<AgentMessage>, news: &mpsc::Sender<News>) -> anyhow::Result<()> {
+    let mut client = dialer.dial().await?;
+    // The hello travels with the request, so the session must hear of the connection before the coordinator answers.
+    let _ = news.send(News::Connected).await;
+    let mut incoming = client.session(ReceiverStream::new(outgoing)).await.context("opening the session")?.into_inner();
+    while let Some(message) = incoming.message().await.context("listening to the coordinator")? {
+        let message: CoordinatorMessage = message;
+        let message = ToAgent::try_from(message).context("understanding the coordinator")?;
+        if news.send(News::Message(message)).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Standard error is the agent's log.
+pub(crate) fn log(text: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "agent: {text}");
+}

@@ -1,0 +1,275 @@
+//! The agent's loop: gives events to the pure [`AgentEnd`] and performs the effects that it answers.
+//!
+//! It alone owns connection, clock and crew; everything else sends it messages.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+use rand::Rng as _;
+use rehearsal_engine::{Command, CueAnnouncement, Report, RunClock, Stop};
+use rehearsal_link::agent::{AgentConfig, Effect, Event, Exit};
+use rehearsal_link::outbox::OutboxLimits;
+use rehearsal_link::{AgentEnd, Applied, Assignment, Incarnation, Probe, StopKind};
+use rehearsal_metrics::Interval;
+use rehearsal_plan::{AgentNumber, RunTime, Version, Versions};
+use rehearsal_proto::join::JoinBlob;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::Monotonic;
+use crate::connection::{Connection, Dialer, News, log};
+use crate::crew::{Crew, CrewNews};
+use crate::join::Identity;
+use crate::probes::probe;
+
+/// How often leases and the run clock are looked at.
+const TICK: Duration = Duration::from_millis(50);
+/// How long after lease and drain an agent still tries to hand in its intervals.
+const GIVE_UP: Duration = Duration::from_secs(60);
+/// How far ahead an agent that has to go says that its arrivals end, so that others can take over.
+const LEAVING_NOTICE: Duration = Duration::from_millis(500);
+
+/// A running agent.
+pub(crate) struct Session {
+    agent: AgentNumber,
+    end: AgentEnd<Interval>,
+    monotonic: Monotonic,
+    clock: Arc<RunClock>,
+    dialer: Dialer,
+    connection: Option<Connection>,
+    news: mpsc::Sender<News>,
+    crew: Option<Crew>,
+    seed: u64,
+    versions: Option<Versions>,
+    /// A stop was ordered: when the users are gone the threads end.
+    stopping: bool,
+    ending: bool,
+    reports: Option<mpsc::Receiver<Report>>,
+    inbox: mpsc::Receiver<News>,
+}
+
+impl Session {
+    pub(crate) fn new(blob: JoinBlob, identity: Identity) -> Self {
+        let monotonic = Monotonic::starting_now();
+        let config = AgentConfig {
+            agent: identity.agent,
+            incarnation: Incarnation(random_bytes()),
+            build: env!("CARGO_PKG_VERSION").to_owned(),
+            outbox: OutboxLimits::default(),
+            give_up: GIVE_UP,
+        };
+        let (news, inbox) = mpsc::channel(64);
+        Self {
+            agent: identity.agent,
+            end: AgentEnd::new(config, monotonic.now()),
+            monotonic,
+            clock: Arc::new(RunClock::starting_at(monotonic.origin())),
+            dialer: Dialer::new(&blob, &identity.chain, &identity.key.private),
+            connection: None,
+            news,
+            crew: None,
+            seed: 0,
+            versions: None,
+            stopping: false,
+            ending: false,
+            reports: None,
+            inbox,
+        }
+    }
+
+    /// Runs until the coordinator says goodbye, or does not come back.
+    pub(crate) async fn run(mut self) -> anyhow::Result<()> {
+        let (probes, mut probed) = mpsc::channel::<Probe>(4);
+        tokio::spawn(probe(self.dialer.clone(), self.monotonic, probes));
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        self.open(Duration::ZERO);
+        loop {
+            let event = tokio::select! {
+                // What the coordinator says, and what becomes of the connection.
+                Some(news) = self.inbox.recv() => self.on_news(news),
+                // The time, from the connection of its own.
+                Some(probe) = probed.recv() => Some(Event::Probed(probe)),
+                // What the users measured.
+                Some(report) = receive(&mut self.reports) => self.on_report(report)?,
+                // The launcher or the operating system wants this agent gone.
+                _ = terminate.recv() => Some(self.leave()),
+                // Leases run out by themselves.
+                _ = tick.tick() => Some(Event::Tick),
+            };
+            let mut events = VecDeque::from_iter(event);
+            while let Some(event) = events.pop_front() {
+                let effects = self.end.handle(event, self.monotonic.now());
+                self.set_clock();
+                for effect in effects {
+                    if let Effect::Exit(exit) = effect {
+                        return finish(&exit);
+                    }
+                    events.extend(self.perform(effect)?);
+                }
+            }
+            self.end_when_idle();
+        }
+    }
+
+    fn open(&mut self, after: Duration) {
+        self.connection = Some(Connection::open(self.dialer.clone(), after, self.news.clone()));
+    }
+
+    fn on_news(&mut self, news: News) -> Option<Event<Interval>> {
+        match news {
+            News::Connected => Some(Event::Connected),
+            News::Message(message) => Some(Event::Message(message)),
+            // A connection that we gave up ourselves has been reported.
+            News::Gone => self.connection.take().map(|_| Event::Disconnected { random: rand::rng().next_u64() }),
+        }
+    }
+
+    /// The engine's clock follows the link's: the offset moves by at most 500 ppm once a version holds.
+    fn set_clock(&self) {
+        let now = self.monotonic.now();
+        if let Some(run_time) = self.end.clock().run_time(now) {
+            self.clock.set_offset(run_time.0.saturating_sub_unsigned(now.0));
+        }
+    }
+
+    fn on_report(&mut self, report: Report) -> anyhow::Result<Option<Event<Interval>>> {
+        let Some(crew) = &mut self.crew else { return Ok(None) };
+        let (intervals, ended) = match crew.take(report) {
+            None => return Ok(None),
+            Some(CrewNews::Intervals(intervals)) => (intervals, false),
+            Some(CrewNews::Ended(intervals)) => (intervals, true),
+        };
+        for interval in intervals {
+            let interval = self.with_clock_bound(interval);
+            // Handing an interval over never makes anything else happen but sending it.
+            for effect in self.end.handle(Event::IntervalReady(interval), self.monotonic.now()) {
+                self.perform(effect)?;
+            }
+        }
+        Ok(ended.then_some(Event::UsersGone))
+    }
+
+    fn with_clock_bound(&self, mut interval: Interval) -> Interval {
+        let bound = self.end.clock().bound(self.monotonic.now());
+        if let (Some(bound), Some(health)) = (bound, interval.health.values_mut().next_back()) {
+            health.clock_bound_micros = bound.as_micros() as u64;
+        }
+        interval
+    }
+
+    fn leave(&mut self) -> Event<Interval> {
+        self.tell(&Command::Stop(Stop::Graceful));
+        self.stopping = true;
+        Event::Leave { from: self.clock.now() + LEAVING_NOTICE }
+    }
+
+    fn tell(&self, command: &Command) {
+        if let Some(crew) = &self.crew {
+            crew.tell(command);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect<Interval>) -> anyhow::Result<Option<Event<Interval>>> {
+        match effect {
+            Effect::Send(message) => {
+                let sent = self.connection.as_ref().is_some_and(|connection| connection.send(message));
+                return Ok((!sent).then(|| self.hang_up()).flatten());
+            }
+            Effect::Dial { after } => self.open(after),
+            Effect::HangUp(why) => {
+                log(&why.to_string());
+                return Ok(self.hang_up());
+            }
+            Effect::Prepare(assignment) => return self.prepare(&assignment).map(Some),
+            Effect::Apply(version) => return self.apply(&version).map(Some),
+            Effect::Cue(cue) => self.tell(&Command::Cue(CueAnnouncement {
+                firing: cue.firing,
+                at: cue.at,
+                id: cue.id.clone(),
+                event: cue.event.clone(),
+                pointer: cue.pointer.clone(),
+            })),
+            Effect::StopArrivals => self.tell(&Command::Hold(true)),
+            Effect::ResumeArrivals => self.tell(&Command::Hold(false)),
+            Effect::LeaveAll => self.stop(Stop::Graceful),
+            Effect::CutAll => self.stop(Stop::Hard),
+            Effect::Stop(StopKind::Graceful) => self.stop(Stop::Graceful),
+            Effect::Stop(StopKind::Hard) => self.stop(Stop::Hard),
+            Effect::Exit(_) => {}
+        }
+        Ok(None)
+    }
+
+    fn hang_up(&mut self) -> Option<Event<Interval>> {
+        self.connection.take().map(|_| Event::Disconnected { random: rand::rng().next_u64() })
+    }
+
+    /// Compiling takes milliseconds, and nothing else is due before the agent is armed: it may hold up the link.
+    fn prepare(&mut self, assignment: &Assignment) -> anyhow::Result<Event<Interval>> {
+        let (crew, reports) = Crew::start(assignment, self.agent, &self.clock)?;
+        (self.crew, self.reports, self.seed) = (Some(crew), Some(reports), assignment.seed);
+        Ok(Event::Prepared)
+    }
+
+    fn apply(&mut self, version: &Version) -> anyhow::Result<Event<Interval>> {
+        match &mut self.versions {
+            Some(versions) => versions.push(version.clone())?,
+            None => self.versions = Some(Versions::first(version.at, version.loads.clone(), version.slots.clone(), self.seed)),
+        }
+        let now = self.clock.now();
+        let missed = self.versions.as_ref().map_or(0, |versions| missed(versions, self.agent, version, now));
+        if let Some(versions) = &self.versions {
+            self.tell(&Command::Versions(Arc::new(versions.clone())));
+        }
+        Ok(Event::Applied(Applied { version: version.number, at: version.at.max(now), missed }))
+    }
+
+    fn stop(&mut self, how: Stop) {
+        self.stopping = true;
+        self.tell(&Command::Stop(how));
+    }
+
+    /// Ends the threads once a stop was ordered and the last user is gone.
+    fn end_when_idle(&mut self) {
+        let Some(crew) = &self.crew else { return };
+        if self.stopping && !self.ending && crew.is_idle() {
+            self.ending = true;
+            crew.tell(&Command::End);
+        }
+    }
+}
+
+/// Arrivals of this agent that a version wanted before it was applied.
+fn missed(versions: &Versions, agent: AgentNumber, version: &Version, now: RunTime) -> u64 {
+    let of = |(scenario, base): (usize, &u64)| {
+        versions.arrivals_of(agent, scenario, *base).take_while(|arrival| arrival.at < now).count() as u64
+    };
+    version.base.iter().enumerate().map(of).sum()
+}
+
+fn finish(exit: &Exit) -> anyhow::Result<()> {
+    match exit {
+        Exit::Done => Ok(()),
+        Exit::Abandoned { unacknowledged: None } => bail!("the coordinator did not come back"),
+        Exit::Abandoned { unacknowledged: Some(seconds) } => {
+            bail!("the coordinator did not come back; seconds {} to {} of the run are lost", seconds.start, seconds.end)
+        }
+    }
+}
+
+async fn receive(reports: &mut Option<mpsc::Receiver<Report>>) -> Option<Report> {
+    match reports {
+        Some(reports) => reports.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn random_bytes() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    rand::rng().fill_bytes(&mut bytes);
+    bytes
+}

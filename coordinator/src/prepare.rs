@@ -1,0 +1,129 @@
+//! From a file name to a plan: reads the scenario, lays the environment's layers over each other, validates all of it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use rehearsal_plan::{Environment, Layer, Plan, Problem};
+use rehearsal_script::{Diagnostic, Severity, Source, validate};
+
+use crate::cli::Place;
+
+/// A scenario that can be run.
+pub struct Prepared {
+    /// Its name: the file's, without the ending.
+    pub name: String,
+    /// The text.
+    pub source: Source,
+    /// The environment's name.
+    pub environment_name: String,
+    /// The environment, all layers applied.
+    pub environment: Environment,
+    /// What is to be done.
+    pub plan: Plan,
+    /// What may not be as meant.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Why it cannot be run.
+pub enum Unprepared {
+    /// Mistakes of whoever wrote scenario or environment, all of them.
+    Mistakes(Vec<Diagnostic>, Source),
+    /// Something that is not about their content.
+    Failed(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Unprepared {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Reads and validates everything.
+pub fn prepare(place: &Place) -> Result<Prepared, Unprepared> {
+    let path = &place.scenario;
+    let file = path.display().to_string();
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            let source = Source { name: file.clone(), text: String::new() };
+            return Err(Unprepared::Mistakes(vec![mistake(&file, format!("reading the scenario failed: {error}"), None)], source));
+        }
+    };
+    let source = Source { name: file, text };
+    let environment = match environment(place) {
+        Ok(environment) => environment,
+        Err(mistakes) => return Err(Unprepared::Mistakes(mistakes, source)),
+    };
+    let validated = validate(&source, &environment);
+    let Some(plan) = validated.plan else { return Err(Unprepared::Mistakes(validated.diagnostics, source)) };
+    let name = path.file_stem().context("the scenario has no file name")?.to_string_lossy().into_owned();
+    Ok(Prepared {
+        name,
+        source,
+        environment_name: place.env.clone(),
+        environment,
+        plan,
+        warnings: validated.diagnostics,
+    })
+}
+
+/// base.toml if there is one, the environment's own file, REHEARSAL_* variables, --set.
+fn environment(place: &Place) -> Result<Environment, Vec<Diagnostic>> {
+    let folder = place.scenario.parent().unwrap_or(Path::new("")).join("environments");
+    let own = folder.join(format!("{}.toml", place.env));
+    let mut layers = Vec::new();
+    for (path, required) in [(folder.join("base.toml"), false), (own, true)] {
+        match fs::read_to_string(&path) {
+            Ok(toml) => layers.push(Layer { name: path.display().to_string(), toml }),
+            Err(error) if !required && error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(vec![missing(&path, &folder, &error)]),
+        }
+    }
+    // The join blob of an agent is no key of the environment.
+    let variables: BTreeMap<String, String> =
+        std::env::vars().filter(|(name, _)| name.starts_with("REHEARSAL_") && name != rehearsal_agent::JOIN_VARIABLE).collect();
+    let read = Environment::from_layers(&layers, &variables, &place.set);
+    read.map_err(|problems| problems.into_iter().map(|problem| from_problem(&place.env, problem)).collect())
+}
+
+fn missing(path: &Path, folder: &Path, error: &std::io::Error) -> Diagnostic {
+    let others: Vec<PathBuf> = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let mut names: Vec<String> = others
+        .iter()
+        .filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
+        .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
+        .filter(|name| name != "base")
+        .collect();
+    names.sort();
+    let hint = match names.is_empty() {
+        true => format!("make it, for example with the line: target = \"demo\" ({} holds none yet)", folder.display()),
+        false => format!("choose one with --env: {}", names.join(", ")),
+    };
+    mistake(&path.display().to_string(), format!("reading the environment failed: {error}"), Some(hint))
+}
+
+fn from_problem(environment: &str, problem: Problem) -> Diagnostic {
+    mistake(&format!("environment {environment}"), problem.message, problem.hint)
+}
+
+fn mistake(file: &str, message: String, hint: Option<String>) -> Diagnostic {
+    Diagnostic { file: file.to_owned(), line: 0, column: 0, severity: Severity::Error, message, hint }
+}
+
+/// Draws mistakes on standard error, each with its line and a caret, and counts them.
+pub fn print(diagnostics: &[Diagnostic], source: &Source) {
+    let stderr = std::io::stderr();
+    let colour = stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let mut out = stderr.lock();
+    for diagnostic in diagnostics {
+        let _ = writeln!(out, "{}\n", diagnostic.render(&source.text, colour));
+    }
+    let count = |severity| diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    if errors + warnings > 0 {
+        let _ = writeln!(out, "{}: {errors} errors, {warnings} warnings", source.name);
+    }
+}

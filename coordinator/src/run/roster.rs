@@ -1,0 +1,74 @@
+//! Who the agents of a run are: number, name, launcher's name, weight, and how they fared.
+
+use std::collections::BTreeMap;
+
+use rehearsal_fleet::InstanceId;
+use rehearsal_link::PresenceState;
+use rehearsal_plan::AgentNumber;
+
+/// One agent of the run.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// The name in the report, in headers and in the terminal.
+    pub id: String,
+    /// What runs it.
+    pub instance: InstanceId,
+    /// Where it runs.
+    pub region: String,
+    /// Its share of the load beside the others' weights.
+    pub weight: u32,
+    /// Its process has ended.
+    pub ended: bool,
+    /// What the link thinks of it.
+    pub presence: Option<PresenceState>,
+    /// It was lost: its slots went to others, or nowhere.
+    pub lost: bool,
+}
+
+/// All agents, by number.
+#[derive(Default)]
+pub(super) struct Roster {
+    members: BTreeMap<AgentNumber, Member>,
+}
+
+impl Roster {
+    /// Enters an agent that was admitted; the order of joining gives the names and the weights.
+    pub(super) fn enter(&mut self, agent: AgentNumber, instance: String, weights: Option<&[u32]>) -> &Member {
+        let place = self.members.len();
+        let weight = weights.and_then(|weights| weights.get(place)).copied().unwrap_or(1);
+        self.members.entry(agent).or_insert_with(|| Member {
+            id: format!("agent-{}", place + 1),
+            instance: InstanceId(instance),
+            region: "local".to_owned(),
+            weight,
+            ended: false,
+            presence: None,
+            lost: false,
+        })
+    }
+
+    pub(super) fn get_mut(&mut self, agent: AgentNumber) -> Option<&mut Member> {
+        self.members.get_mut(&agent)
+    }
+
+    pub(super) fn name(&self, agent: AgentNumber) -> String {
+        self.members.get(&agent).map_or_else(|| format!("agent {}", agent.0), |member| member.id.clone())
+    }
+
+    /// The agent that an instance runs.
+    pub(super) fn of_instance(&self, instance: &InstanceId) -> Option<AgentNumber> {
+        self.members.iter().find(|(_, member)| member.instance == *instance).map(|(agent, _)| *agent)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (AgentNumber, &Member)> {
+        self.members.iter().map(|(agent, member)| (*agent, member))
+    }
+
+    pub(super) fn into_members(self) -> BTreeMap<AgentNumber, Member> {
+        self.members
+    }
+}

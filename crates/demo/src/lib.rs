@@ -1,0 +1,239 @@
+//! The demo system: a small interactive TV show that can be loaded without any other machine.
+//!
+//! It is the system under test of the scenarios that come with Rehearsal, and of its end-to-end
+//! tests. Viewers sign in, read the programme, hold a WebSocket or a long poll, hear what the
+//! director broadcasts and vote. It counts what it answered ([`Counters`]), so that a report can
+//! be held against the truth. It listens on one address, keeps all in memory and forgets all at
+//! the end; it has no TLS and no protection against abuse beyond bounds on what it buffers.
+#![forbid(unsafe_code)]
+
+mod counters;
+mod polling;
+mod refusal;
+mod routes;
+mod session;
+mod sockets;
+
+pub use counters::{AgentCounters, Counters, SocketsOpened};
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::body::Incoming;
+use hyper::header::UPGRADE;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{sleep, timeout};
+
+use counters::Ledger;
+use polling::EventLog;
+use session::Sessions;
+use sockets::{Sockets, Takeover};
+
+/// Connections that may wait to be accepted: a whole second of a steep arrival. The kernel cuts
+/// it to `net.core.somaxconn`.
+const BACKLOG: u32 = 4096;
+
+/// Most bytes that are read ahead of a request's end, the least that hyper allows: it is what an
+/// idle kept connection costs, and no request here is longer.
+const READ_AHEAD: usize = 8 * 1024;
+
+/// How long accepting rests after it failed, which it does when the process is out of files:
+/// trying again at once would take a whole core and free none.
+const ACCEPT_REST: Duration = Duration::from_millis(20);
+
+/// How long connections get to end in order when the demo stops; [`Demo::stop`] promises 1 s.
+const STOP_WAIT: Duration = Duration::from_millis(700);
+
+/// What can be chosen about a demo system.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where to listen; port 0 takes a free one, see [`Demo::address`].
+    pub listen: SocketAddr,
+    /// How long a poll hangs before it is answered without events.
+    pub poll_wait: Duration,
+}
+
+impl Default for Options {
+    /// A free port on loopback, and polls that hang for 25 s.
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            poll_wait: Duration::from_secs(25),
+        }
+    }
+}
+
+/// A running demo system. Dropping it ends it too, but waits for nothing.
+#[derive(Debug)]
+pub struct Demo {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    /// Everything that runs watches this, and ends when it is dropped.
+    stop: watch::Sender<()>,
+    accepting: JoinHandle<()>,
+}
+
+impl Demo {
+    /// Starts a demo system on the current tokio runtime, which needs I/O and time.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn start(options: Options) -> io::Result<Self> {
+        let listener = listen(options.listen)?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared::new(options.poll_wait));
+        let (stop, stopping) = watch::channel(());
+        let accepting = tokio::spawn(accept(listener, shared.clone(), stopping));
+        Ok(Self {
+            address,
+            shared,
+            stop,
+            accepting,
+        })
+    }
+
+    /// Returns the address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns what was counted so far, as `GET /admin/counters` would.
+    pub fn counters(&self) -> Counters {
+        self.shared.ledger.counters()
+    }
+
+    /// Stops listening and closes every connection, within 1 s: requests in hand are answered,
+    /// polls without events, WebSockets are closed with 1001 (going away).
+    pub async fn stop(self) {
+        drop(self.stop);
+        // An error would say that the task panicked or was cancelled: either way it has ended.
+        let _ = self.accepting.await;
+    }
+}
+
+/// What all connections share.
+#[derive(Debug)]
+struct Shared {
+    ledger: Ledger,
+    sessions: Sessions,
+    sockets: Sockets,
+    log: EventLog,
+}
+
+impl Shared {
+    fn new(poll_wait: Duration) -> Self {
+        Self {
+            ledger: Ledger::default(),
+            sessions: Sessions::default(),
+            sockets: Sockets::new(),
+            log: EventLog::new(poll_wait),
+        }
+    }
+
+    /// Returns how many WebSockets are open and polls hang at this instant.
+    fn audience(&self) -> usize {
+        self.sockets.open_now() + self.log.waiting_now()
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Owns the connections, each a task, from the first to the last.
+async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stopping: watch::Receiver<()>) {
+    let router = routes::router(shared.clone());
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            // Somebody connects.
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(serve(stream, router.clone(), shared.clone(), stopping.clone()));
+                }
+                Err(_) => sleep(ACCEPT_REST).await,
+            },
+            // A connection has ended; its result is of no interest, but must be taken out.
+            Some(_) = connections.join_next() => {}
+            // The demo stops, or was dropped: the channel never carries a value.
+            _ = stopping.changed() => break,
+        }
+    }
+    drop(listener);
+    shared.log.close();
+    let in_order = async { while connections.join_next().await.is_some() {} };
+    // Who has not ended in order by then is cut off.
+    let _ = timeout(STOP_WAIT, in_order).await;
+    connections.shutdown().await;
+}
+
+/// Serves one connection to its end: requests, then the WebSocket if one asked for it. Both run
+/// in this task, because a second one for each of 300,000 viewers would be felt.
+async fn serve(
+    stream: TcpStream,
+    router: Router,
+    shared: Arc<Shared>,
+    mut stopping: watch::Receiver<()>,
+) {
+    // Answers are small and somebody measures them: none may wait for an acknowledgement. If
+    // this fails the connection is already broken, which serving it will find out.
+    let _ = stream.set_nodelay(true);
+    let takeover = Takeover::default();
+    if answer_requests(stream, router, &takeover, &mut stopping)
+        .await
+        .is_ok()
+        && let Some(accepted) = takeover.take()
+    {
+        sockets::run(accepted, &shared.ledger, &mut stopping).await;
+    }
+}
+
+async fn answer_requests(
+    stream: TcpStream,
+    router: Router,
+    takeover: &Takeover,
+    stopping: &mut watch::Receiver<()>,
+) -> hyper::Result<()> {
+    let routes = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        if request.headers().contains_key(UPGRADE) {
+            request.extensions_mut().insert(takeover.clone());
+        }
+        routes.call(request)
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .max_buf_size(READ_AHEAD)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades()
+    );
+    tokio::select! {
+        // The client is done, or takes the connection over for a WebSocket.
+        ended = connection.as_mut() => ended,
+        // The demo stops: what is in hand is answered, nothing more is read.
+        _ = stopping.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Runs one function on the calling thread, as one user: `setup()`, `teardown()`, the functions of cues, and traces.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rehearsal_metrics::{Interval, UserState as State};
+use rehearsal_script::{CueState, Failure, Value, to_json};
+use tokio::task::LocalSet;
+use tokio::time::Instant;
+
+use crate::clock::RunClock;
+use crate::user::{Flow, User, until_instant};
+use crate::world::{Setup, Tracer, World, WorldError};
+
+/// A world for single functions. Its samples are not part of the run; [`Solo::intervals`] has them for traces.
+pub struct Solo {
+    world: Rc<World>,
+}
+
+/// How a function ended.
+#[derive(Debug)]
+pub struct SoloOutcome {
+    /// What it returned, as JSON; null for what JSON does not have.
+    pub returned: serde_json::Value,
+    /// When its first request was sent: the delay of a cue counts from there.
+    pub first_sent: Option<Instant>,
+    /// How it failed, if it did.
+    pub failure: Option<Failure>,
+}
+
+impl Solo {
+    /// Compiles the scenario. Must be called on a thread with a tokio runtime.
+    ///
+    /// # Errors
+    /// As for a worker.
+    pub fn new(setup: Arc<Setup>, clock: Arc<RunClock>, tracer: Option<Tracer>) -> Result<Self, WorldError> {
+        Ok(Self { world: World::new(setup, clock, tracer)? })
+    }
+
+    /// Whether the scenario has this function.
+    #[must_use]
+    pub fn has(&self, function: &str) -> bool {
+        self.world.program.has_function(function)
+    }
+
+    /// Makes a value the `common` of all further calls.
+    ///
+    /// # Errors
+    /// When it nests too deep for a script.
+    pub fn share(&self, common: serde_json::Value) -> Result<(), String> {
+        self.world.program.set_common(common)
+    }
+
+    /// Runs a function to its return, and lets go of all that it opened.
+    pub async fn call(&self, function: &str, cue: Option<CueState>) -> SoloOutcome {
+        LocalSet::new().run_until(self.call_here(function, cue)).await
+    }
+
+    async fn call_here(&self, function: &str, cue: Option<CueState>) -> SoloOutcome {
+        self.world.first_sent.set(None);
+        let user = User::new(&self.world, 0, 0, cue);
+        let (world, name) = (Rc::clone(&self.world), function.to_owned());
+        let result = user.drive(&Flow::intended_at(None), move || world.program.run(&name)).await;
+        let (returned, failure) = match result.map(|value: Value| to_json(&value)) {
+            Ok(json) => (json.unwrap_or_default(), None),
+            Err(failure) => (serde_json::Value::Null, Some(failure)),
+        };
+        user.leave(State::Finished);
+        user.depart().await;
+        SoloOutcome { returned, first_sent: self.world.first_sent.get(), failure }
+    }
+
+    /// Plays one whole user, until it leaves or the limit is reached. Returns how it left.
+    pub async fn play(&self, function: &str, number: u64, limit: Option<Instant>) -> State {
+        LocalSet::new()
+            .run_until(async {
+                let user = User::new(&self.world, 0, number, None);
+                let stop = Rc::clone(&user);
+                let limited = tokio::task::spawn_local(async move {
+                    until_instant(limit).await;
+                    stop.leave(State::Cancelled);
+                });
+                let end = user.live(function, Instant::now(), None).await;
+                limited.abort();
+                end
+            })
+            .await
+    }
+
+    /// What was recorded so far.
+    #[must_use]
+    pub fn intervals(&self) -> Vec<Interval> {
+        self.world.now();
+        let limits = self.world.setup.limits;
+        self.world.scribe.borrow_mut().finish(limits)
+    }
+}

@@ -1,0 +1,393 @@
+//! One thread of users: starts them when the plan says, keeps their world turning, hands out an interval a second.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use rehearsal_metrics::{Interval, UserState as State};
+use rehearsal_plan::{Arrival, Load, RunTime, Versions};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::LocalSet;
+use tokio::time::Instant;
+
+use crate::arrivals::{Arrivals, Share};
+use crate::clock::RunClock;
+use crate::cues::{self, CueAnnouncement};
+use crate::user::{User, until_instant};
+use crate::world::{Setup, World, WorldError};
+
+/// Stack of a user thread: values that scripts nest as deep as the limits allow are dropped on it.
+const THREAD_STACK: usize = if cfg!(debug_assertions) { 64 << 20 } else { 16 << 20 };
+/// How long a population's user may take to finish its iteration when the ramp sends it away.
+const LAST_ITERATION: Duration = Duration::from_secs(30);
+
+/// How users are sent away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Waits end, calls in flight get five seconds, sockets are closed in order.
+    Graceful,
+    /// Everything is cut.
+    Hard,
+}
+
+/// What a worker is told.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Play these versions of the plan.
+    Versions(Arc<Versions>),
+    /// A cue is about to fire.
+    Cue(CueAnnouncement),
+    /// Start no more users (true), or start them again (false): the lease ran out, or holds again.
+    Hold(bool),
+    /// Send all users away and start no more.
+    Stop(Stop),
+    /// Nothing follows: hand out what is left and end the thread.
+    End,
+}
+
+/// What a worker tells.
+#[derive(Debug)]
+pub enum Report {
+    /// One second of samples.
+    Interval {
+        /// Which worker, from 0.
+        thread: usize,
+        /// Exactly one second.
+        interval: Interval,
+    },
+    /// No user is live and none will come by the versions it has; or that has changed again.
+    Idle {
+        /// Which worker.
+        thread: usize,
+        /// Whether it is idle.
+        idle: bool,
+    },
+    /// The thread has ended; its last intervals came before.
+    Ended {
+        /// Which worker.
+        thread: usize,
+    },
+}
+
+/// A running worker.
+pub struct Worker {
+    commands: mpsc::UnboundedSender<Command>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Worker {
+    /// Starts a thread and compiles the scenario on it.
+    ///
+    /// # Errors
+    /// When the world cannot be made; the thread has ended then.
+    pub fn start(
+        setup: Arc<Setup>,
+        clock: Arc<RunClock>,
+        share: Share,
+        reports: mpsc::Sender<Report>,
+    ) -> Result<Self, WorldError> {
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let (ready, is_ready) = std::sync::mpsc::sync_channel(1);
+        let thread = thread::Builder::new()
+            .name(format!("users-{}", share.thread))
+            .stack_size(THREAD_STACK)
+            .spawn(move || run_thread(setup, clock, share, receiver, &reports, &ready))
+            .map_err(WorldError::Thread)?;
+        match is_ready.recv() {
+            Ok(Ok(())) => Ok(Self { commands, thread }),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(WorldError::Thread(std::io::Error::other("the user thread ended at once"))),
+        }
+    }
+
+    /// Tells the worker. The queue is unbounded because its senders are few: versions, cues and stops.
+    pub fn tell(&self, command: Command) {
+        // A worker that has ended has reported so.
+        let _ = self.commands.send(command);
+    }
+
+    /// Waits for the thread, after [`Command::End`].
+    pub fn join(self) {
+        drop(self.commands);
+        // A panic of the thread was printed by its hook and is reported by the missing `Ended`.
+        let _ = self.thread.join();
+    }
+}
+
+fn run_thread(
+    setup: Arc<Setup>,
+    clock: Arc<RunClock>,
+    share: Share,
+    commands: mpsc::UnboundedReceiver<Command>,
+    reports: &mpsc::Sender<Report>,
+    ready: &std::sync::mpsc::SyncSender<Result<(), WorldError>>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let made = runtime.map_err(WorldError::Thread).and_then(|runtime| {
+        let entered = runtime.enter();
+        let world = World::new(setup, clock, None)?;
+        drop(entered);
+        Ok((runtime, world))
+    });
+    match made {
+        Err(error) => {
+            let _ = ready.send(Err(error));
+        }
+        Ok((runtime, world)) => {
+            let _ = ready.send(Ok(()));
+            let floor = Floor::new(world, share, reports.clone());
+            LocalSet::new().block_on(&runtime, floor.run(commands));
+        }
+    }
+}
+
+/// The thread's own view of its users: who is to come, how many are there.
+struct Floor {
+    world: Rc<World>,
+    thread: usize,
+    arrivals: RefCell<Arrivals>,
+    /// Live users by scenario, for the cap of rates.
+    live: RefCell<Vec<u64>>,
+    held: Cell<bool>,
+    /// Arrivals that became due while held.
+    put_by: Cell<u64>,
+    stopped: Cell<Option<Stop>>,
+    reports: mpsc::Sender<Report>,
+    told_idle: Cell<bool>,
+    changed: Notify,
+}
+
+impl Floor {
+    fn new(world: Rc<World>, share: Share, reports: mpsc::Sender<Report>) -> Rc<Self> {
+        let arrivals = Arrivals::new(world.setup.agent, share);
+        Rc::new(Self {
+            world,
+            thread: share.thread as usize,
+            arrivals: arrivals.into(),
+            live: RefCell::default(),
+            held: Cell::new(false),
+            put_by: Cell::new(0),
+            stopped: Cell::new(None),
+            reports,
+            told_idle: Cell::new(false),
+            changed: Notify::new(),
+        })
+    }
+
+    async fn run(self: Rc<Self>, mut commands: mpsc::UnboundedReceiver<Command>) {
+        loop {
+            let next_arrival = self.next_arrival();
+            // Before the first version the run clock is not set for good, and there is nothing to hand out.
+            let is_playing = self.arrivals.borrow().versions().is_some();
+            let next_second = self.world.clock.instant(next_second(self.world.clock.now()));
+            tokio::select! {
+                // What the operator wants goes before what the plan wants.
+                biased;
+                command = commands.recv() => match command {
+                    None | Some(Command::End) => break,
+                    Some(command) => self.obey(command),
+                },
+                () = until_instant(next_arrival) => self.start_due(),
+                () = tokio::time::sleep_until(next_second), if is_playing => self.hand_out(next_second).await,
+                () = self.changed.notified() => {}
+            }
+            self.report_idle().await;
+        }
+        self.end().await;
+    }
+
+    fn next_arrival(&self) -> Option<Instant> {
+        if self.stopped.get().is_some() {
+            return None;
+        }
+        self.arrivals.borrow().next_at().map(|at| self.world.clock.instant(at))
+    }
+
+    fn obey(self: &Rc<Self>, command: Command) {
+        match command {
+            Command::Versions(versions) => self.take_versions(versions),
+            Command::Cue(cue) => self.await_cue(cue),
+            Command::Hold(held) => self.hold(held),
+            Command::Stop(how) => self.stop(how),
+            Command::End => {}
+        }
+    }
+
+    /// A version that comes after its instant holds from now on: what it wanted in between is dropped, never made up for.
+    fn take_versions(self: &Rc<Self>, versions: Arc<Versions>) {
+        self.live.borrow_mut().resize(versions.scenarios(), 0);
+        let holds_from = versions.latest().at;
+        self.arrivals.borrow_mut().set_versions(versions);
+        let now = self.world.now();
+        if holds_from < now {
+            self.take_all_due(now, |floor, scenario, arrival| match arrival.at < holds_from {
+                true => floor.start_user(scenario, arrival, now),
+                false => floor.drop_start(),
+            });
+        }
+    }
+
+    /// While held, arrivals that become due are put by: they are dropped if the hold ends, and are somebody else's if not.
+    fn hold(&self, held: bool) {
+        self.held.set(held);
+        if !held {
+            self.world.now();
+            (0..self.put_by.take()).for_each(|_| self.drop_start());
+        }
+    }
+
+    fn drop_start(&self) {
+        let mut scribe = self.world.scribe.borrow_mut();
+        scribe.transition(State::Waiting, State::Dropped);
+        scribe.cues().health(rehearsal_metrics::Health { dropped_starts: 1, ..Default::default() });
+    }
+
+    fn take_all_due(self: &Rc<Self>, now: RunTime, mut play: impl FnMut(&Rc<Self>, usize, &Arrival)) {
+        loop {
+            let Some((scenario, arrival)) = self.arrivals.borrow_mut().take_due(now) else { return };
+            play(self, scenario, &arrival);
+        }
+    }
+
+    fn await_cue(&self, cue: CueAnnouncement) {
+        let (firing, at) = (cue.firing, self.world.clock.instant(cue.at));
+        cues::announce(&self.world, cue);
+        let world = Rc::clone(&self.world);
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep_until(at).await;
+            cues::snapshot(&world, firing);
+        });
+    }
+
+    fn stop(&self, how: Stop) {
+        if self.stopped.get().is_none() {
+            self.cancel_waiting();
+        }
+        self.stopped.set(Some(how));
+        let users: Vec<_> = self.world.users.borrow().values().cloned().collect();
+        for user in users {
+            user.leave(State::Cancelled);
+            if how == Stop::Hard {
+                user.cut();
+            }
+        }
+    }
+
+    /// Everybody of this thread who has not come yet.
+    fn cancel_waiting(&self) {
+        self.world.now();
+        let mut arrivals = self.arrivals.borrow_mut();
+        for _ in 0..self.put_by.take() {
+            self.world.scribe.borrow_mut().transition(State::Waiting, State::Cancelled);
+        }
+        while arrivals.take_due(RunTime(i64::MAX)).is_some() {
+            self.world.scribe.borrow_mut().transition(State::Waiting, State::Cancelled);
+        }
+    }
+
+    fn start_due(self: &Rc<Self>) {
+        let now = self.world.now();
+        self.take_all_due(now, |floor, scenario, arrival| match floor.held.get() {
+            true => floor.put_by.set(floor.put_by.get() + 1),
+            false => floor.start_user(scenario, arrival, now),
+        });
+    }
+
+    fn start_user(self: &Rc<Self>, scenario: usize, arrival: &Arrival, now: RunTime) {
+        let cap = self.arrivals.borrow().cap(scenario);
+        let full = cap.is_some_and(|cap| self.live.borrow()[scenario] >= cap);
+        if full {
+            return self.drop_start();
+        }
+        let mut scribe = self.world.scribe.borrow_mut();
+        scribe.transition(State::Waiting, State::Live);
+        scribe.duration(self.world.base_tags(scenario), "users.start_lag", &[], now.since(arrival.at));
+        drop(scribe);
+        self.live.borrow_mut()[scenario] += 1;
+        let (floor, arrival) = (Rc::clone(self), *arrival);
+        tokio::task::spawn_local(async move { floor.play(scenario, &arrival).await });
+    }
+
+    /// One user from arrival to departure.
+    async fn play(&self, scenario: usize, arrival: &Arrival) {
+        let (load, run) = {
+            let arrivals = self.arrivals.borrow();
+            let run = self.world.setup.plan.scenarios.get(scenario).map(|scenario| scenario.run.clone());
+            (arrivals.load(scenario).cloned(), run.unwrap_or_default())
+        };
+        let intended = self.world.clock.instant(arrival.at);
+        let leave_at = arrival.leave.map(|at| self.world.clock.instant(at));
+        let end = match load {
+            Some(Load::Population { .. }) => self.iterate(scenario, arrival.number, &run, intended, leave_at).await,
+            _ => User::new(&self.world, scenario, arrival.number, None).live(&run, intended, leave_at).await,
+        };
+        self.world.now();
+        self.world.scribe.borrow_mut().transition(State::Live, end);
+        self.live.borrow_mut()[scenario] -= 1;
+        self.changed.notify_one();
+    }
+
+    /// A user of a population runs again and again; when it is sent away it finishes its iteration.
+    async fn iterate(&self, scenario: usize, number: u64, run: &str, intended: Instant, leave_at: Option<Instant>) -> State {
+        let latest = leave_at.map(|at| at + LAST_ITERATION);
+        let mut intended = intended;
+        loop {
+            let end = User::new(&self.world, scenario, number, None).live(run, intended, latest).await;
+            intended = Instant::now();
+            if end != State::Finished || self.stopped.get().is_some() || leave_at.is_some_and(|at| at <= intended) {
+                return end;
+            }
+            // An iteration that never waits must not keep the thread.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Hands out the seconds that have passed, and how late this thread woke for it.
+    async fn hand_out(&self, due: Instant) {
+        let late = due.elapsed();
+        let health = rehearsal_metrics::Health { lag_max_micros: late.as_micros() as u64, ..Default::default() };
+        self.world.scribe.borrow_mut().cues().health(health);
+        self.world.now();
+        let closed = self.world.scribe.borrow_mut().take_closed();
+        self.send(closed).await;
+    }
+
+    async fn send(&self, intervals: Vec<Interval>) {
+        for interval in intervals {
+            // Nobody listens any more only when the agent ends without waiting for its threads.
+            let _ = self.reports.send(Report::Interval { thread: self.thread, interval }).await;
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        let arrivals = self.arrivals.borrow();
+        let nobody_comes = arrivals.next_at().is_none() || self.stopped.get().is_some();
+        arrivals.versions().is_some() && nobody_comes && self.live.borrow().iter().all(|live| *live == 0)
+    }
+
+    async fn report_idle(&self) {
+        let idle = self.is_idle();
+        if self.told_idle.replace(idle) != idle {
+            let _ = self.reports.send(Report::Idle { thread: self.thread, idle }).await;
+        }
+    }
+
+    async fn end(&self) {
+        self.stop(Stop::Hard);
+        while self.live.borrow().iter().any(|live| *live > 0) {
+            self.changed.notified().await;
+        }
+        self.world.now();
+        let limits = self.world.setup.limits;
+        let rest = self.world.scribe.borrow_mut().finish(limits);
+        self.send(rest).await;
+        let _ = self.reports.send(Report::Ended { thread: self.thread }).await;
+    }
+}
+
+/// The end of the second that is running.
+fn next_second(now: RunTime) -> RunTime {
+    RunTime((now.second() + 1).saturating_mul(1_000_000))
+}

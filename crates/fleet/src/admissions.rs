@@ -1,0 +1,248 @@
+//! The book of admissions: which tokens still admit whom, and whose certificate is
+//! whose. It holds digests only, so that reading it gives nobody a token.
+//!
+//! Secrets are looked up by digest. How long that takes tells a guesser how much of
+//! a digest fits, which says nothing about the secret behind it.
+
+use std::collections::BTreeMap;
+
+use ring::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
+
+/// How long an ended certificate's owner keeps its number, in seconds: an agent that was
+/// cut off for hours comes back as the one it was.
+const REMEMBERED_S: u64 = 24 * 3600;
+
+/// Why an agent was not admitted.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// Nobody made this token.
+    #[error("admitting an agent: its token is unknown to this fleet")]
+    UnknownToken,
+    /// The token's time is over.
+    #[error("admitting an agent: its token expired {ago_s} s ago")]
+    ExpiredToken {
+        /// Seconds since the token's end.
+        ago_s: u64,
+    },
+    /// The token has admitted as many agents as it may.
+    #[error("admitting an agent: its token has admitted as many agents as it may")]
+    UsedUpToken,
+    /// The public key is none of P-256.
+    #[error("admitting an agent: its public key is not an uncompressed point of P-256")]
+    MalformedKey,
+    /// The certificate to renew is not one of ours, or has ended.
+    #[error("renewing a certificate: it is unknown to this fleet or has ended")]
+    UnknownCertificate,
+    /// The authority could not sign.
+    #[error("signing an agent's certificate")]
+    Signing(#[source] rcgen::Error),
+}
+
+/// SHA-256 in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Fingerprint(String);
+
+impl Fingerprint {
+    pub(crate) fn of(bytes: &[u8]) -> Fingerprint {
+        let hash = digest(&SHA256, bytes);
+        Fingerprint(
+            hash.as_ref()
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+        )
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct TokenRecord {
+    /// From this second on it admits nobody.
+    expires_unix: u64,
+    /// Agents that it may still admit.
+    uses_left: u32,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct CertificateRecord {
+    /// The owner's number.
+    agent: u32,
+    /// The owner's public key.
+    key: Fingerprint,
+    /// The token that admitted it.
+    token: Fingerprint,
+    /// When the certificate ends.
+    expires_unix: u64,
+}
+
+/// One agent that was found worthy of a certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Admitted {
+    pub(crate) agent: u32,
+    key: Fingerprint,
+    token: Fingerprint,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Admissions {
+    tokens: BTreeMap<Fingerprint, TokenRecord>,
+    certificates: BTreeMap<Fingerprint, CertificateRecord>,
+    /// The highest number that any agent of the fleet has had; numbers are not used twice.
+    last_agent: u32,
+}
+
+impl Admissions {
+    pub(crate) fn add_token(&mut self, secret: &str, expires_unix: u64, uses: u32) {
+        let record = TokenRecord {
+            expires_unix,
+            uses_left: uses,
+        };
+        self.tokens
+            .insert(Fingerprint::of(secret.as_bytes()), record);
+    }
+
+    /// Spends one use of the token, unless the same key was admitted by it before: an agent whose
+    /// answer was lost, or whose certificate ended, asks again and is the one it was.
+    pub(crate) fn admit(
+        &mut self,
+        secret: &str,
+        key: &[u8],
+        now_unix: u64,
+    ) -> Result<Admitted, Refused> {
+        let (token, key) = (Fingerprint::of(secret.as_bytes()), Fingerprint::of(key));
+        let record = self.tokens.get_mut(&token).ok_or(Refused::UnknownToken)?;
+        if let Some(ago_s) = now_unix.checked_sub(record.expires_unix) {
+            return Err(Refused::ExpiredToken { ago_s });
+        }
+        let known = self
+            .certificates
+            .values()
+            .find(|c| c.token == token && c.key == key);
+        if let Some(known) = known {
+            return Ok(Admitted {
+                agent: known.agent,
+                key,
+                token,
+            });
+        }
+        record.uses_left = record
+            .uses_left
+            .checked_sub(1)
+            .ok_or(Refused::UsedUpToken)?;
+        self.last_agent += 1;
+        Ok(Admitted {
+            agent: self.last_agent,
+            key,
+            token,
+        })
+    }
+
+    /// Lets the owner of a valid certificate have another, for the same or a new key.
+    pub(crate) fn renew(
+        &self,
+        certificate: &[u8],
+        key: &[u8],
+        now_unix: u64,
+    ) -> Result<Admitted, Refused> {
+        let record = self
+            .valid(certificate, now_unix)
+            .ok_or(Refused::UnknownCertificate)?;
+        Ok(Admitted {
+            agent: record.agent,
+            key: Fingerprint::of(key),
+            token: record.token.clone(),
+        })
+    }
+
+    /// Writes down a certificate that was issued, and forgets those that ended long ago.
+    pub(crate) fn issued(
+        &mut self,
+        to: Admitted,
+        certificate: &[u8],
+        expires_unix: u64,
+        now_unix: u64,
+    ) {
+        self.certificates
+            .retain(|_, c| c.expires_unix.saturating_add(REMEMBERED_S) > now_unix);
+        let Admitted { agent, key, token } = to;
+        let record = CertificateRecord {
+            agent,
+            key,
+            token,
+            expires_unix,
+        };
+        self.certificates
+            .insert(Fingerprint::of(certificate), record);
+    }
+
+    /// The number of the agent that a valid certificate was issued to.
+    pub(crate) fn agent_of(&self, certificate: &[u8], now_unix: u64) -> Option<u32> {
+        self.valid(certificate, now_unix).map(|record| record.agent)
+    }
+
+    fn valid(&self, certificate: &[u8], now_unix: u64) -> Option<&CertificateRecord> {
+        let record = self.certificates.get(&Fingerprint::of(certificate))?;
+        (now_unix < record.expires_unix).then_some(record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn book(uses: u32) -> Admissions {
+        let mut book = Admissions::default();
+        book.add_token("secret", 1_000, uses);
+        book
+    }
+
+    #[test]
+    fn each_reason_is_its_own_refusal() {
+        let mut book = book(1);
+        assert!(matches!(
+            book.admit("guess", b"a", 0),
+            Err(Refused::UnknownToken)
+        ));
+        let late = book.admit("secret", b"a", 1_003);
+        assert!(matches!(late, Err(Refused::ExpiredToken { ago_s: 3 })));
+        assert_eq!(book.admit("secret", b"a", 999).unwrap().agent, 1);
+        assert!(matches!(
+            book.admit("secret", b"b", 0),
+            Err(Refused::UsedUpToken)
+        ));
+    }
+
+    #[test]
+    fn asking_again_with_the_same_key_spends_nothing() {
+        let mut book = book(1);
+        let first = book.admit("secret", b"a", 10).unwrap();
+        book.issued(first.clone(), b"certificate", 50, 10);
+        assert_eq!(book.admit("secret", b"a", 60).unwrap(), first);
+    }
+
+    #[test]
+    fn a_certificate_is_worth_nothing_once_it_ended() {
+        let mut book = book(1);
+        let admitted = book.admit("secret", b"a", 10).unwrap();
+        book.issued(admitted, b"certificate", 50, 10);
+        assert_eq!(book.agent_of(b"certificate", 49), Some(1));
+        assert_eq!(book.renew(b"certificate", b"b", 49).unwrap().agent, 1);
+        assert_eq!(book.agent_of(b"certificate", 50), None);
+        assert!(matches!(
+            book.renew(b"certificate", b"b", 50),
+            Err(Refused::UnknownCertificate)
+        ));
+        assert_eq!(book.agent_of(b"another", 49), None);
+    }
+
+    #[test]
+    fn the_book_does_not_grow_with_renewals() {
+        let mut book = book(1);
+        let admitted = book.admit("secret", b"a", 0).unwrap();
+        for hour in 0..1_000_u64 {
+            let now = hour * 3600;
+            book.issued(admitted.clone(), &hour.to_be_bytes(), now + 3600, now);
+        }
+        assert!(book.certificates.len() <= 26, "{}", book.certificates.len());
+    }
+}

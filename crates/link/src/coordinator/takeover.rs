@@ -1,0 +1,158 @@
+//! When an agent is gone: what is shown, what is lost, and who gets its slots.
+//!
+//! | why | slots move | from when on |
+//! |---|---|---|
+//! | ended (process exit, drained) | at once | now + lead |
+//! | expired (lease run out on both sides) | at once | now + lead |
+//! | closed, takeover eager | at once; double load is possible and reported | now + lead |
+//! | leaving, by its own announcement | at once | what it announced, or now + lead if that is later |
+//!
+//! With nobody to take them over, slots wait for the first agent that is able.
+
+use rehearsal_plan::{AgentNumber, Change, RunTime, SlotTable, Takeover, Version};
+
+use super::{CoordinatorEnd, Member, Notice, Stage};
+use crate::outbox::Coarsen;
+use crate::presence::PresenceState;
+
+impl<T: Coarsen> CoordinatorEnd<T> {
+    /// Looks at every agent for what the passing of time has changed.
+    pub(super) fn watch(&mut self, now: RunTime) {
+        let agents: Vec<AgentNumber> = self.members.keys().copied().collect();
+        for agent in agents {
+            while let Some(state) = self.member(agent).presence.tick(now) {
+                self.notice(Notice::Presence { agent, state });
+                match state {
+                    PresenceState::Expired => self.lose(agent, now),
+                    PresenceState::Closed if self.config.takeover == Takeover::Eager => self.fence_early(agent, now),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    pub(super) fn process_ended(&mut self, agent: AgentNumber, now: RunTime) {
+        let Some(member) = self.members.get_mut(&agent) else {
+            return;
+        };
+        let (was_harmless, before) = (member.presence.is_harmless(), member.presence.state());
+        member.presence.ended();
+        if before != PresenceState::Ended {
+            self.notice(Notice::Presence { agent, state: PresenceState::Ended });
+        }
+        if !was_harmless {
+            self.lose(agent, now);
+        }
+    }
+
+    /// The agent delivered everything and starts nothing any more, perhaps earlier than it had announced.
+    pub(super) fn delivered_all(&mut self, agent: AgentNumber, now: RunTime) {
+        let member = self.member(agent);
+        member.presence.ended();
+        member.leaving = Some(member.leaving.map_or(now, |from| from.min(now)));
+        self.hand_over(agent, now);
+    }
+
+    pub(super) fn leaving(&mut self, agent: AgentNumber, from: RunTime) {
+        self.member(agent).leaving = Some(from);
+        self.to_move.insert(agent, from);
+    }
+
+    fn fence_early(&mut self, agent: AgentNumber, now: RunTime) {
+        let presence = &mut self.member(agent).presence;
+        presence.fence();
+        let until = presence.expires();
+        if self.owns_slots(agent) {
+            self.notice(Notice::DoubleLoadPossible { agent, until });
+        }
+        self.lose(agent, now);
+    }
+
+    /// The agent is gone with whatever it had not delivered.
+    fn lose(&mut self, agent: AgentNumber, now: RunTime) {
+        self.member(agent).leaving = None;
+        self.hand_over(agent, now);
+    }
+
+    fn hand_over(&mut self, agent: AgentNumber, now: RunTime) {
+        match self.relieved_at(agent) {
+            // Others take over at an instant that was settled earlier; it may not have lasted until then.
+            Some(at) => self.report_loss(agent, at),
+            None => {
+                self.to_move.entry(agent).or_insert(now);
+            }
+        }
+    }
+
+    /// When others took, or will take, the last slots that the agent ever owned; `None` if it owns some or never did.
+    fn relieved_at(&self, agent: AgentNumber) -> Option<RunTime> {
+        let mut versions = self.versions()?.history();
+        let owned = |version: &Version| version.slots.slots_of(agent).next().is_some();
+        let mut relieved = None;
+        let mut owned_before = owned(versions.next()?);
+        for version in versions {
+            let owns = owned(version);
+            if owned_before && !owns {
+                relieved = Some(version.at);
+            }
+            owned_before = owns;
+        }
+        relieved.filter(|_| !owned_before)
+    }
+
+    fn owns_slots(&self, agent: AgentNumber) -> bool {
+        self.versions().is_some_and(|versions| versions.latest().slots.slots_of(agent).next().is_some())
+    }
+
+    /// Moves all slots that need another owner in one version, as soon as somebody is able to take them.
+    pub(super) fn move_slots(&mut self, now: RunTime) {
+        if self.to_move.is_empty() || !matches!(self.stage, Stage::Running(_)) {
+            return;
+        }
+        let owners: Vec<AgentNumber> = self.to_move.keys().copied().filter(|agent| self.owns_slots(*agent)).collect();
+        if owners.is_empty() || self.stop.is_some() {
+            // The load ends: nobody takes over, but what was due until now is missing all the same.
+            owners.into_iter().for_each(|agent| self.report_loss(agent, now));
+            return self.to_move.clear();
+        }
+        let heirs = self.able();
+        let Some(slots) = self.inherited(&owners, &heirs) else {
+            return;
+        };
+        let promised = self.to_move.values().copied().max().unwrap_or(now);
+        let Some(at) = self.issue(Change::Slots(slots), promised.max(now + self.lead())) else {
+            return;
+        };
+        for agent in owners {
+            self.report_loss(agent, at);
+        }
+        self.to_move.clear();
+    }
+
+    fn inherited(&self, owners: &[AgentNumber], heirs: &[(AgentNumber, u32)]) -> Option<SlotTable> {
+        let latest = &self.versions()?.latest().slots;
+        let moved = |slots: SlotTable, owner: &AgentNumber| slots.moved(*owner, heirs);
+        (!heirs.is_empty()).then(|| owners.iter().fold(latest.clone(), moved))
+    }
+
+    /// Says which arrivals are lost: those between the last second that is stored and the takeover, or, of an agent
+    /// that announced its leaving and delivers the rest, those between its leaving and a takeover that came later.
+    fn report_loss(&mut self, agent: AgentNumber, to: RunTime) {
+        let Some(member) = self.members.get(&agent) else {
+            return;
+        };
+        let from = match member.leaving {
+            Some(from) if to <= from => return,
+            Some(from) => from.second(),
+            None => self.last_known(member),
+        };
+        self.notice(Notice::Lost { agent, from, to });
+    }
+
+    /// The first second of which nothing of this agent is stored.
+    fn last_known(&self, member: &Member) -> i64 {
+        let stored = self.lives.get(&member.incarnation).and_then(|life| life.stored_until);
+        let start = self.versions().and_then(|versions| versions.history().next()).map(|version| version.at.second());
+        stored.or(start).unwrap_or_default()
+    }
+}

@@ -1,0 +1,135 @@
+//! What the simulation does not provoke: quorum, stale epochs, protocol errors, and the order of storing and telling.
+
+use std::time::Duration;
+
+use rehearsal_plan::{AgentNumber, Change, Load, RunTime, Spacing, Stay, Takeover};
+
+use super::*;
+use crate::fake::Second;
+use crate::identity::Epoch;
+use crate::lease::LeaseTerms;
+use crate::message::{Hello, Readiness, ToCoordinator};
+
+fn at(seconds: f64) -> RunTime {
+    RunTime::from_secs_f64(seconds)
+}
+
+fn coordinator() -> CoordinatorEnd<Second> {
+    CoordinatorEnd::new(CoordinatorConfig { epoch: Epoch(3), lease: LeaseTerms::default(), takeover: Takeover::Lease })
+}
+
+fn hello(agent: u32, epoch: u64, readiness: Readiness) -> ToCoordinator<Second> {
+    let incarnation = Incarnation([agent as u8; 16]);
+    ToCoordinator::Hello(Hello {
+        agent: AgentNumber(agent),
+        incarnation,
+        epoch: Epoch(epoch),
+        version: 0,
+        readiness,
+        build: String::new(),
+    })
+}
+
+fn hear(end: &mut CoordinatorEnd<Second>, session: u64, message: ToCoordinator<Second>) -> Vec<Effect<Second>> {
+    end.handle(Event::Message { session: Session(session), message }, at(0.0))
+}
+
+fn opening(quorum: usize) -> Opening {
+    let load = Load::Arrive { users: 10, over: Duration::from_secs(10), spacing: Spacing::Even, stay: Stay::UntilDone };
+    Opening { loads: vec![load], slots: 4, seed: 1, quorum, within: Duration::from_secs(5) }
+}
+
+fn started(effects: &[Effect<Second>]) -> Option<(RunTime, Vec<AgentNumber>)> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Notice(Notice::Started { at, without }) => Some((*at, without.clone())),
+        _ => None,
+    })
+}
+
+fn versions_sent(effects: &[Effect<Second>]) -> Vec<(u64, u64)> {
+    let sent = effects.iter().filter_map(|effect| match effect {
+        Effect::Send { session, message: ToAgent::Version(version) } => Some((session.0, version.number)),
+        _ => None,
+    });
+    sent.collect()
+}
+
+#[test]
+fn the_run_starts_when_all_are_armed_and_tells_only_what_is_on_disk() {
+    let mut end = coordinator();
+    hear(&mut end, 1, hello(1, 0, Readiness::Armed));
+    hear(&mut end, 2, hello(2, 0, Readiness::Assigned));
+    assert_eq!(started(&end.handle(Event::Arm(opening(1)), at(0.0))), None);
+    let effects = hear(&mut end, 2, ToCoordinator::Armed);
+    assert_eq!(started(&effects), Some((at(1.0), vec![])));
+    assert_eq!(versions_sent(&effects), []);
+    assert_eq!(versions_sent(&end.handle(Event::Persisted { version: 1 }, at(0.1))), [(1, 1), (2, 1)]);
+    let paused = end.handle(Event::Change(Change::Pause), at(1.0));
+    assert!(
+        matches!(&paused[..], [Effect::Persist(version)] if version.number == 2 && version.at == at(1.3)),
+        "{paused:?}"
+    );
+}
+
+#[test]
+fn who_is_not_armed_in_time_owns_nothing_and_below_the_quorum_nothing_starts() {
+    for (quorum, starts) in [(1, true), (2, false)] {
+        let mut end = coordinator();
+        hear(&mut end, 1, hello(1, 0, Readiness::Armed));
+        hear(&mut end, 2, hello(2, 0, Readiness::Assigned));
+        end.handle(Event::Arm(opening(quorum)), at(0.0));
+        let effects = end.handle(Event::Tick, at(5.0));
+        assert_eq!(started(&effects), starts.then(|| (at(6.0), vec![AgentNumber(2)])));
+        let refused = Effect::Notice(Notice::NotStarted { armed: 1, quorum });
+        assert_eq!(effects.contains(&refused), !starts);
+    }
+}
+
+#[test]
+fn an_agent_that_knows_a_higher_epoch_supersedes_this_coordinator() {
+    let effects = hear(&mut coordinator(), 1, hello(1, 4, Readiness::Unassigned));
+    assert_eq!(effects, [Effect::Close { session: Session(1) }, Effect::Notice(Notice::Superseded { by: Epoch(4) })]);
+}
+
+#[test]
+fn protocol_errors_close_the_session_and_count_nothing() {
+    let interval = |number| ToCoordinator::Interval { number, payload: Second(0) };
+    let mut end = coordinator();
+    let unknown = Effect::Notice(Notice::Violation { agent: None, what: Violation::NoHello });
+    assert_eq!(hear(&mut end, 9, interval(1)), [Effect::Close { session: Session(9) }, unknown]);
+    hear(&mut end, 1, hello(1, 0, Readiness::Armed));
+    let gap = Violation::Gap { got: 2, expected: 1 };
+    let known = Effect::Notice(Notice::Violation { agent: Some(AgentNumber(1)), what: gap });
+    assert_eq!(hear(&mut end, 1, interval(2)), [Effect::Close { session: Session(1) }, known]);
+}
+
+#[test]
+fn an_interval_is_acknowledged_once_it_is_stored_and_again_when_repeated() {
+    let mut end = coordinator();
+    let incarnation = Incarnation([1; 16]);
+    hear(&mut end, 1, hello(1, 0, Readiness::Armed));
+    let interval = || ToCoordinator::Interval { number: 1, payload: Second(0) };
+    let commit = Effect::Commit { agent: AgentNumber(1), incarnation, number: 1, payload: Second(0) };
+    assert_eq!(hear(&mut end, 1, interval()), [commit]);
+    assert_eq!(hear(&mut end, 1, interval()), []);
+    let acknowledged = [Effect::Send { session: Session(1), message: ToAgent::Ack { number: 1 } }];
+    assert_eq!(end.handle(Event::Committed { incarnation, number: 1 }, at(0.0)), acknowledged);
+    assert_eq!(hear(&mut end, 1, interval()), acknowledged);
+}
+
+#[test]
+fn a_second_life_waits_until_the_first_is_harmless() {
+    let mut end = coordinator();
+    hear(&mut end, 1, hello(1, 0, Readiness::Armed));
+    let mut second = hello(1, 0, Readiness::Unassigned);
+    if let ToCoordinator::Hello(hello) = &mut second {
+        hello.incarnation = Incarnation([7; 16]);
+    }
+    let refused = Notice::Refused { agent: AgentNumber(1), incarnation: Incarnation([7; 16]) };
+    assert!(hear(&mut end, 2, second.clone()).contains(&Effect::Notice(refused)));
+    end.handle(Event::ProcessEnded { agent: AgentNumber(1) }, at(1.0));
+    let joined = Notice::Joined { agent: AgentNumber(1), incarnation: Incarnation([7; 16]), owns_from: 1 };
+    assert!(hear(&mut end, 3, second).contains(&Effect::Notice(joined)));
+    let beat = ToCoordinator::Heartbeat { sequence: 1, round_trip: Duration::ZERO };
+    assert_eq!(hear(&mut end, 1, beat), [], "the first life's heartbeats stay unanswered");
+}

@@ -1,0 +1,60 @@
+//! What a run is going to do: everything that is decided before it starts, in the words of the field.
+//!
+//! A **plan** is what `plan()` of a scenario returns. It names scenarios, cues, thresholds and expectations,
+//! is checked as a whole before anything starts, and travels to every agent as it is.
+//!
+//! A **scenario** is what one kind of user does; a **user** is one simulated person with a number, in the order
+//! of planned arrival over the whole run.
+//!
+//! A **load** says how a scenario's users come. *Open* loads follow the plan whatever the system does, so an
+//! overloaded system meets as many people as a real one would; a *closed* load is a population that waits for
+//! the system. A **schedule** is a load worked out to single instants.
+//!
+//! **Run time** is the run's own clock and the only one on the wire. **Plan time** runs with it, but stands
+//! still while the plan is paused, so that resuming brings no burst.
+//!
+//! A **slot** is the unit of ownership: arrival i belongs to slot i mod M, and each slot to one agent. Thus a
+//! table of M entries says for any number of users who runs them.
+//!
+//! A **version** is the plan as it stands from an instant on. Pausing, scaling and losing an agent each make
+//! one. Arrivals from before its instant keep their older version, and every agent computes from the history
+//! of versions the same instant and the same owner for every arrival.
+//!
+//! A **cue** is a moment of the show that the director fires. A **threshold** is a pass-fail rule over the
+//! run's metrics, which the **catalogue** lists. **Expectations** say how the autoscaler under test is to react.
+//!
+//! An **environment** is one place where a run can happen: endpoints, sizes, and the names of secrets.
+//!
+//! Everything in here is pure: no input, no output, and "now" is an argument.
+#![forbid(unsafe_code)]
+
+mod plan;
+
+mod load;
+mod schedule;
+mod slots;
+mod version;
+mod versions;
+
+pub mod catalogue;
+mod expectations;
+mod threshold;
+
+mod environment;
+
+pub mod duration;
+mod problem;
+mod units;
+
+pub use duration::DurationError;
+pub use environment::{Agents, Environment, Http, Launch, Layer, Target};
+pub use expectations::{Band, Expectations};
+pub use load::{LONGEST, Load, MOST_PER_SECOND, MOST_USERS, RateStage, Spacing, Stage, Stay};
+pub use plan::{Cue, CueTime, DataSource, Exhausted, Plan, Scenario, Takeover};
+pub use problem::{Problem, nearest};
+pub use schedule::{PlannedArrival, Schedule};
+pub use slots::{AgentNumber, SlotTable};
+pub use threshold::{Op, Statistic, Threshold, ThresholdError};
+pub use units::RunTime;
+pub use version::{Arrival, Begun, Change, PlanRate, Version, VersionError};
+pub use versions::Versions;

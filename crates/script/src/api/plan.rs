@@ -1,0 +1,222 @@
+//! The words of `plan()`: loads, cues and what is expected of the autoscaler.
+//!
+//! A wrong argument does not end the evaluation: the problem is noted with its place and a harmless value goes on, so that
+//! one look shows all mistakes of a plan.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use rehearsal_plan::{Band, Cue, CueTime, Expectations, Load, RateStage, Spacing, Stage, Stay};
+use rhai::{Array, Dynamic, Engine, ImmutableString, NativeCallContext, Position};
+
+use crate::value::{duration_of, number_of};
+
+/// A mistake in the words of a plan, and where the word stands.
+pub(crate) struct Noted {
+    pub(crate) at: Position,
+    pub(crate) message: String,
+}
+
+thread_local! {
+    static NOTED: RefCell<Vec<Noted>> = const { RefCell::new(Vec::new()) };
+}
+
+/// All problems that were noted since the last call.
+pub(crate) fn take_noted() -> Vec<Noted> {
+    NOTED.with(|noted| noted.take())
+}
+
+fn note(context: &NativeCallContext, message: String) {
+    let at = context.call_position();
+    NOTED.with(|noted| noted.borrow_mut().push(Noted { at, message }));
+}
+
+/// The value, or its default after a note of what is wrong with it.
+fn or_noted<T: Default>(context: &NativeCallContext, read: Result<T, String>) -> T {
+    read.unwrap_or_else(|error| {
+        note(context, format!("{}(): {error}", context.fn_name()));
+        T::default()
+    })
+}
+
+fn duration(context: &NativeCallContext, d: &Dynamic) -> Duration {
+    or_noted(context, duration_of(d))
+}
+
+fn whole(context: &NativeCallContext, n: &Dynamic) -> u64 {
+    let read = number_of(n).filter(|n| n.fract() == 0.0 && (0.0..=1e15).contains(n)).map(|n| n as u64);
+    or_noted(context, read.ok_or_else(|| format!("{n} is not a whole number of at least 0")))
+}
+
+fn number(context: &NativeCallContext, n: &Dynamic) -> f64 {
+    or_noted(context, number_of(n).ok_or_else(|| format!("{n} is not a number")))
+}
+
+/// One stage of `users([…])` or `rate([…])`; which of them is known only there.
+#[derive(Clone, Copy)]
+enum StageDraft {
+    RampTo(f64, Duration),
+    Hold(Duration),
+}
+
+pub(super) fn register(engine: &mut Engine) {
+    register_loads(engine);
+    register_arrivals(engine);
+    register_cues(engine);
+    register_expectations(engine);
+}
+
+fn register_loads(engine: &mut Engine) {
+    engine.register_type_with_name::<Load>("Load").register_type_with_name::<StageDraft>("Stage");
+    engine.register_fn("ramp_to", |context: NativeCallContext, to: Dynamic, over: Dynamic| {
+        StageDraft::RampTo(number(&context, &to), duration(&context, &over))
+    });
+    engine.register_fn("hold", |context: NativeCallContext, over: Dynamic| StageDraft::Hold(duration(&context, &over)));
+    engine.register_fn("users", |context: NativeCallContext, stages: Array| Load::Population {
+        stages: stages_of(&context, stages).into_iter().map(|stage| population_stage(&context, stage)).collect(),
+        keep_session: false,
+    });
+    engine.register_fn("keep_session", |context: NativeCallContext, load: &mut Load| {
+        match load {
+            Load::Population { keep_session, .. } => *keep_session = true,
+            _ => note(&context, "keep_session() is for users([…]): other users run once".into()),
+        }
+        load.clone()
+    });
+    engine.register_fn("rate", |context: NativeCallContext, stages: Array| Load::Rate {
+        stages: stages_of(&context, stages).into_iter().map(rate_stage).collect(),
+        at_most: u64::MAX,
+    });
+    engine.register_fn("at_most", |context: NativeCallContext, load: &mut Load, n: Dynamic| {
+        let n = whole(&context, &n);
+        match load {
+            Load::Rate { at_most, .. } => *at_most = n,
+            _ => note(&context, "at_most() is for rate([…])".into()),
+        }
+        load.clone()
+    });
+}
+
+fn stages_of(context: &NativeCallContext, stages: Array) -> Vec<StageDraft> {
+    let wrong = || format!("{}() takes an array of ramp_to(…) and hold(…)", context.fn_name());
+    let stages = stages.into_iter().map(|stage| stage.try_cast::<StageDraft>().ok_or_else(wrong));
+    or_noted(context, stages.collect())
+}
+
+fn population_stage(context: &NativeCallContext, stage: StageDraft) -> Stage {
+    match stage {
+        StageDraft::RampTo(users, over) => Stage::RampTo { users: whole(context, &users.into()), over },
+        StageDraft::Hold(over) => Stage::Hold { over },
+    }
+}
+
+fn rate_stage(stage: StageDraft) -> RateStage {
+    match stage {
+        StageDraft::RampTo(per_second, over) => RateStage::RampTo { per_second, over },
+        StageDraft::Hold(over) => RateStage::Hold { over },
+    }
+}
+
+fn register_arrivals(engine: &mut Engine) {
+    engine.register_fn("arrive", |context: NativeCallContext, users: Dynamic| Load::Arrive {
+        users: whole(&context, &users),
+        over: Duration::ZERO,
+        spacing: Spacing::Even,
+        stay: Stay::UntilDone,
+    });
+    engine.register_fn("over", |context: NativeCallContext, load: &mut Load, d: Dynamic| {
+        let d = duration(&context, &d);
+        match load {
+            Load::Arrive { over, .. } => *over = d,
+            _ => note(&context, "over() is for arrive(n)".into()),
+        }
+        load.clone()
+    });
+    engine.register_fn("random", |context: NativeCallContext, load: &mut Load| {
+        match load {
+            Load::Arrive { spacing, .. } => *spacing = Spacing::Random,
+            _ => note(&context, "random() is for arrive(n)".into()),
+        }
+        load.clone()
+    });
+    engine.register_fn("stay", |context: NativeCallContext, load: &mut Load, d: Dynamic| {
+        let d = duration(&context, &d);
+        set_stay(&context, load, Stay::AfterLastArrival(d))
+    });
+    engine.register_fn("each_stays", |context: NativeCallContext, load: &mut Load, d: Dynamic| {
+        let d = duration(&context, &d);
+        set_stay(&context, load, Stay::Each(d))
+    });
+}
+
+fn set_stay(context: &NativeCallContext, load: &mut Load, value: Stay) -> Load {
+    match load {
+        Load::Arrive { stay, .. } | Load::Curve { stay, .. } => *stay = value,
+        _ => note(context, format!("{}() is for arrive(n): other loads say themselves when users leave", context.fn_name())),
+    }
+    load.clone()
+}
+
+fn register_cues(engine: &mut Engine) {
+    engine.register_type_with_name::<Cue>("Cue");
+    engine.register_fn("cue", |name: ImmutableString| Cue {
+        name: name.to_string(),
+        event: None,
+        pointer: None,
+        when: CueTime::ByHand,
+    });
+    engine.register_fn("after_arrivals", |context: NativeCallContext, cue: &mut Cue, d: Dynamic| {
+        cue.when = CueTime::AfterArrivals(duration(&context, &d));
+        cue.clone()
+    });
+    engine.register_fn("at", |context: NativeCallContext, cue: &mut Cue, d: Dynamic| {
+        cue.when = CueTime::At(duration(&context, &d));
+        cue.clone()
+    });
+    engine.register_fn("hears", |cue: &mut Cue, event: ImmutableString| {
+        cue.event = Some(event.to_string());
+        cue.clone()
+    });
+    engine.register_fn("hears", |context: NativeCallContext, cue: &mut Cue, event: ImmutableString, pointer: ImmutableString| {
+        if !pointer.is_empty() && !pointer.starts_with('/') {
+            note(&context, format!("hears(): the JSON pointer \"{pointer}\" must begin with a slash"));
+        }
+        cue.event = Some(event.to_string());
+        cue.pointer = Some(pointer.to_string());
+        cue.clone()
+    });
+}
+
+fn register_expectations(engine: &mut Engine) {
+    engine.register_type_with_name::<Expectations>("Autoscaler");
+    engine.register_fn("autoscaler", Expectations::default);
+    engine.register_fn("capacity", |context: NativeCallContext, all: &mut Expectations, n: Dynamic| {
+        all.capacity = Some(number(&context, &n));
+        all.clone()
+    });
+    engine.register_fn("react_within", |context: NativeCallContext, all: &mut Expectations, d: Dynamic| {
+        all.react_within = Some(duration(&context, &d));
+        all.clone()
+    });
+    engine.register_fn(
+        "keep",
+        |context: NativeCallContext, all: &mut Expectations, metric: ImmutableString, lo: Dynamic, hi: Dynamic| {
+            let (lo, hi) = (number(&context, &lo), number(&context, &hi));
+            all.keep.push(Band { metric: metric.to_string(), lo, hi });
+            all.clone()
+        },
+    );
+    engine.register_fn("at_least", |context: NativeCallContext, all: &mut Expectations, n: Dynamic| {
+        all.at_least = Some(instances(&context, &n));
+        all.clone()
+    });
+    engine.register_fn("at_most", |context: NativeCallContext, all: &mut Expectations, n: Dynamic| {
+        all.at_most = Some(instances(&context, &n));
+        all.clone()
+    });
+}
+
+fn instances(context: &NativeCallContext, n: &Dynamic) -> u32 {
+    let n = whole(context, n);
+    or_noted(context, u32::try_from(n).map_err(|_| format!("{n} instances are out of range")))
+}

@@ -1,0 +1,92 @@
+//! Everything about a scenario that can be known before the run, found at once.
+//!
+//! Three looks at the same text: what the compiler says, what the syntax tree shows ([`calls`], [`names`], [`leaving`]),
+//! and what `plan()` returns ([`plan`]). A text that does not compile gets only the first.
+
+mod calls;
+mod leaving;
+mod names;
+mod plan;
+
+use rehearsal_plan::{Environment, Plan};
+use rhai::{ASTNode, OptimizationLevel, Position};
+
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::failure::Failure;
+use crate::program::{Env, Program, Source};
+
+/// What validation found: all mistakes, and the plan if there is one without errors.
+#[derive(Debug)]
+pub struct Validated {
+    /// In the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What `plan()` says; none as soon as there is one error.
+    pub plan: Option<Plan>,
+}
+
+/// Collects mistakes of one file.
+struct Findings<'a> {
+    source: &'a Source,
+    found: Vec<Diagnostic>,
+}
+
+impl Findings<'_> {
+    fn add(&mut self, at: Position, severity: Severity, message: String, hint: Option<String>) {
+        let (line, column) = (at.line().unwrap_or(0), at.position().unwrap_or(0));
+        let file = self.source.name.clone();
+        self.found.push(Diagnostic { file, line, column, severity, message, hint });
+    }
+
+    fn error(&mut self, at: Position, message: String, hint: Option<String>) {
+        self.add(at, Severity::Error, message, hint);
+    }
+
+    fn failure(&mut self, failure: Failure) {
+        let hint = failure.message.contains("'shared'").then(|| "`shared` is a reserved word: choose another name".to_owned());
+        let at = match (failure.line, failure.column) {
+            (Some(line), column) => Position::new(line as u16, column.unwrap_or(1) as u16),
+            _ => Position::NONE,
+        };
+        self.error(at, failure.message, hint);
+    }
+}
+
+/// Looks at a scenario in its environment. Nothing is sent anywhere.
+#[must_use]
+pub fn validate(source: &Source, environment: &Environment) -> Validated {
+    let mut findings = Findings { source, found: Vec::new() };
+    let plan = look(&mut findings, environment);
+    let mut diagnostics = findings.found;
+    diagnostics.sort_by_key(|d| (d.line, d.column, d.severity));
+    diagnostics.dedup();
+    let broken = diagnostics.iter().any(|d| d.severity == Severity::Error);
+    Validated { diagnostics, plan: plan.filter(|_| !broken) }
+}
+
+fn look(findings: &mut Findings, environment: &Environment) -> Option<Plan> {
+    // Without optimisation the tree still has every call and every map as written.
+    let source = findings.source;
+    // Where the system will be is known only at the start; only the keys matter here.
+    let env = Env::new(environment, "http://system-under-test.invalid");
+    let program = match Program::compile_optimised(source, &env, OptimizationLevel::None) {
+        Ok(program) => program,
+        Err(failure) => {
+            findings.failure(failure);
+            return None;
+        }
+    };
+    let known = calls::Known::new(&program);
+    let mut names = names::Names::new(&program, &env);
+    program.ast.walk(&mut |path: &[ASTNode]| {
+        if let Some(node) = path.last() {
+            calls::look(node, &known, findings);
+            names.look(path, findings);
+        }
+        true
+    });
+    names.finish(findings);
+    let plan = plan::evaluate(&program, findings)?;
+    leaving::look(&program, &plan, findings);
+    Some(plan)
+}
+

@@ -1,0 +1,171 @@
+//! What `plan()` returns, read into a [`Plan`]: every key known, every part checked, every problem with its place.
+
+use rehearsal_plan::{Cue, Expectations, Load, Plan, Problem, Scenario, Takeover, Threshold};
+use rhai::{Array, Dynamic, Map, Position};
+
+use super::Findings;
+use crate::api::plan::take_noted;
+use crate::diagnostic::find_literal;
+use crate::options::{Options, PLAN, SCENARIO};
+use crate::program::Program;
+use crate::value::text_of;
+
+/// Calls `plan()` and reads what it returns; none when there is nothing to read.
+pub(super) fn evaluate(program: &Program, findings: &mut Findings) -> Option<Plan> {
+    if !program.has_function("plan") {
+        let hint = "add `fn plan() { #{ load: arrive(100).over(\"10s\") } }`";
+        findings.error(Position::NONE, "the scenario has no function plan() without parameters".into(), Some(hint.into()));
+        return None;
+    }
+    take_noted();
+    let returned = program.run("plan");
+    for noted in take_noted() {
+        findings.error(noted.at, noted.message, None);
+    }
+    let map = match returned.map(|value| (value.type_name(), value.try_cast::<Map>())) {
+        Ok((_, Some(map))) => map,
+        Ok((kind, None)) => {
+            let hint = "end it with #{ load: …, thresholds: […] } and no semicolon";
+            findings.error(Position::NONE, format!("plan() must return a map, not {kind}"), Some(hint.into()));
+            return None;
+        }
+        Err(failure) => {
+            findings.failure(failure);
+            return None;
+        }
+    };
+    let plan = Reader { findings }.plan(map)?;
+    for problem in plan.check() {
+        findings.error(Position::NONE, problem.message, problem.hint);
+    }
+    Some(plan)
+}
+
+/// Reads the parts of the map; what is wrong is noted and left out.
+struct Reader<'f, 'a> {
+    findings: &'f mut Findings<'a>,
+}
+
+impl Reader<'_, '_> {
+    fn plan(&mut self, map: Map) -> Option<Plan> {
+        let keys: Vec<String> = map.keys().map(ToString::to_string).collect();
+        let mut known = map;
+        for key in keys {
+            if !PLAN.contains(&key.as_str()) {
+                known.remove(key.as_str());
+                self.error_at(&key, crate::options::unknown("plan()", &key, PLAN));
+            }
+        }
+        let mut map = self.noted(Options::new("plan()", known, PLAN))?;
+        Some(Plan {
+            scenarios: self.scenarios(&mut map),
+            cues: self.list::<Cue>(&mut map, "cues", "cue(…)"),
+            thresholds: self.thresholds(&mut map),
+            ends_after: self.noted(map.duration("ends_after")).flatten(),
+            autoscaler: self.expectations(&mut map),
+            takeover: self.takeover(&mut map),
+            restore: self.noted(map.duration("restore")).flatten(),
+            ..Plan::default()
+        })
+    }
+
+    fn noted<T>(&mut self, read: Result<T, String>) -> Option<T> {
+        read.map_err(|message| self.findings.error(Position::NONE, message, None)).ok()
+    }
+
+    /// An error at the place of a word, found by its text.
+    fn error_at(&mut self, literal: &str, message: String) {
+        let text = &self.findings.source.text;
+        let word = |line: &str| line.find(literal).map(|at| line[..at].chars().count() + 1);
+        let place = find_literal(text, literal)
+            .or_else(|| text.lines().enumerate().find_map(|(index, line)| Some((index + 1, word(line)?))));
+        let at = place.map_or(Position::NONE, |(line, column)| Position::new(line as u16, column as u16));
+        self.findings.error(at, message, None);
+    }
+
+    /// Either one `load` for `user()`, or `scenarios` that name their functions.
+    fn scenarios(&mut self, map: &mut Options) -> Vec<Scenario> {
+        let mut scenarios = Vec::new();
+        if let Some(load) = map.take("load") {
+            let load = load.try_cast::<Load>().ok_or("`load` takes arrive(…), users([…]) or rate([…])".to_owned());
+            scenarios.extend(self.noted(load).map(|load| Scenario { name: "user".into(), run: "user".into(), load }));
+        }
+        let listed = self.list::<Map>(map, "scenarios", "#{ name, run, load }");
+        if !scenarios.is_empty() && !listed.is_empty() {
+            self.error_at("scenarios", "give either `load` or `scenarios`, not both".into());
+        }
+        for entry in listed {
+            let scenario = scenario(entry);
+            scenarios.extend(self.noted(scenario));
+        }
+        scenarios
+    }
+
+    fn list<T: Clone + 'static>(&mut self, map: &mut Options, key: &str, of: &str) -> Vec<T> {
+        let Some(value) = map.take(key) else { return Vec::new() };
+        let items = value.try_cast::<Array>().map(|items| items.into_iter().map(Dynamic::try_cast::<T>).collect::<Option<_>>());
+        match items {
+            Some(Some(items)) => items,
+            _ => {
+                self.error_at(key, format!("`{key}` takes an array of {of}"));
+                Vec::new()
+            }
+        }
+    }
+
+    fn thresholds(&mut self, map: &mut Options) -> Vec<Threshold> {
+        let texts = self.list::<Dynamic>(map, "thresholds", "texts");
+        let mut thresholds = Vec::new();
+        for text in texts {
+            let Some(text) = text_of(&text) else {
+                self.error_at("thresholds", format!("a threshold is a text, not {text}"));
+                continue;
+            };
+            match read_threshold(&text) {
+                Ok(threshold) => thresholds.push(threshold),
+                Err(problem) => self.threshold_problem(&text, problem),
+            }
+        }
+        thresholds
+    }
+
+    fn threshold_problem(&mut self, text: &str, problem: Problem) {
+        let place = find_literal(&self.findings.source.text, text);
+        let at = place.map_or(Position::NONE, |(line, column)| Position::new(line as u16, column as u16));
+        self.findings.error(at, format!("threshold \"{text}\": {}", problem.message), problem.hint);
+    }
+
+    fn expectations(&mut self, map: &mut Options) -> Option<Expectations> {
+        let value = map.take("autoscaler")?;
+        let read = value.try_cast::<Expectations>().ok_or("`autoscaler` takes autoscaler()…".to_owned());
+        self.noted(read)
+    }
+
+    fn takeover(&mut self, map: &mut Options) -> Takeover {
+        let read = match self.noted(map.text("takeover")).flatten().as_deref() {
+            None | Some("lease") => Ok(Takeover::Lease),
+            Some("eager") => Ok(Takeover::Eager),
+            Some(other) => Err(format!("`takeover` is \"lease\" or \"eager\", not \"{other}\"")),
+        };
+        self.noted(read).unwrap_or_default()
+    }
+}
+
+fn scenario(map: Map) -> Result<Scenario, String> {
+    let mut entry = Options::new("a scenario", map, SCENARIO)?;
+    let name = entry.text("name")?.ok_or("a scenario needs a `name`")?;
+    let run = match entry.take("run") {
+        None => name.clone(),
+        Some(value) => match value.read_lock::<rhai::FnPtr>() {
+            Some(pointer) => pointer.fn_name().to_owned(),
+            None => text_of(&value).ok_or("`run` of a scenario is the name of a function")?,
+        },
+    };
+    let load = entry.take("load").and_then(Dynamic::try_cast::<Load>);
+    Ok(Scenario { load: load.ok_or_else(|| format!("scenario `{name}` needs a `load`"))?, name, run })
+}
+
+fn read_threshold(text: &str) -> Result<Threshold, Problem> {
+    let threshold: Threshold = text.parse().map_err(|error: rehearsal_plan::ThresholdError| Problem::from(error))?;
+    Ok(threshold)
+}

@@ -1,0 +1,27 @@
+//! Was it good: from the numbers of a run to pass, fail or inconclusive, with the reasons.
+//!
+//! A **threshold** is evaluated over the whole run; those that must be broken for some time, or
+//! that abort the run, are watched second by second while it goes on. The **generator** is graded
+//! for every second, because a slow load generator looks just like a slow system. [`judge`] puts
+//! both together with everything that is known to be missing and gives a **verdict** with its
+//! **findings**, each of which names its stretch of time.
+//!
+//! Nothing here does I/O or reads a clock. Seconds are whole seconds of run time.
+
+#![forbid(unsafe_code)]
+
+mod thresholds;
+mod watch;
+
+mod generator;
+
+mod case;
+mod judge;
+
+pub mod amounts;
+
+pub use case::{Finding, Severity};
+pub use generator::{Generator, Grade, Stretch};
+pub use judge::{Autoscaler, Ending, Evidence, Judgement, UnresolvedCue, Verdict, judge};
+pub use thresholds::{Outcome, ThresholdOutcome, evaluate};
+pub use watch::{Breach, WatchedThresholds};

@@ -1,0 +1,15 @@
+//! Whole runs of the coordinator as people start them, in one program so that it is linked once.
+//!
+//! Each test has a system under test of its own, in the test's process, and a folder of its own.
+#![allow(clippy::unwrap_used, reason = "clippy's leave for tests does not reach their shared functions")]
+
+mod broken_calls;
+mod broken_sockets;
+mod counts;
+mod dying;
+mod elapsing;
+mod invalid;
+mod loads;
+mod misbehaving;
+mod stopping;
+mod verdicts;

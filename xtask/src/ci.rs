@@ -1,0 +1,116 @@
+//! `cargo xtask ci`: everything that a change must pass, in the order that finds mistakes soonest.
+
+use std::io::{BufRead, BufReader, IsTerminal, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::tidy;
+
+/// Runs all steps; the first that fails ends it, with its name.
+pub fn run(root: &Path) -> Result<()> {
+    let started = Instant::now();
+    step("fmt", || succeed(cargo(root, &["fmt", "--all", "--check"])))?;
+    step("clippy", || {
+        let lint = ["clippy", "--workspace", "--all-targets", "--"];
+        succeed(cargo(root, &[&lint[..], &["-D", "warnings"]].concat()))
+    })?;
+    let tests = step("tests", || run_tests(root))?;
+    step("tidy", || tidy::run(root))?;
+    // Repeated here, because the end is what people and logs look at.
+    println!("{tests}");
+    println!("ci passed in {:.1} s", started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    println!("── {name}");
+    let started = Instant::now();
+    let result = work();
+    let took = started.elapsed().as_secs_f64();
+    let ended = if result.is_ok() { "passed" } else { "failed" };
+    println!("── {name} {ended} in {took:.1} s");
+    result.with_context(|| format!("step `{name}` failed"))
+}
+
+fn cargo(root: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(root).args(arguments);
+    command
+}
+
+fn succeed(mut command: Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("running {command:?}"))?;
+    ensure!(status.success(), "{command:?}: {status}");
+    Ok(())
+}
+
+/// Runs every test and returns what to say about them at the end.
+fn run_tests(root: &Path) -> Result<String> {
+    let has_nextest = cargo(root, &["nextest", "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !has_nextest {
+        succeed(cargo(root, &["test", "--workspace"]))?;
+        return Ok("tests passed (by `cargo test`; cargo-nextest is not installed)".to_owned());
+    }
+    let mut command = cargo(root, &["nextest", "run", "--workspace"]);
+    if std::io::stderr().is_terminal() {
+        command.env("CARGO_TERM_COLOR", "always");
+    }
+    let lines = succeed_listening(command, is_summary)?;
+    Ok(lines.last().cloned().unwrap_or_default())
+}
+
+/// nextest ends with a line like `Summary [ 1.2s] 345 tests run: 345 passed, 0 skipped`.
+fn is_summary(line: &str) -> bool {
+    line.contains("Summary") && line.contains("tests run:")
+}
+
+/// Passes standard error on, line by line, and returns those lines that `keep` names.
+fn succeed_listening(mut command: Command, keep: fn(&str) -> bool) -> Result<Vec<String>> {
+    let running = command.stderr(Stdio::piped()).spawn();
+    let mut child = running.with_context(|| format!("running {command:?}"))?;
+    let stderr = child.stderr.take().context("listening to the tests")?;
+    let mut kept = Vec::new();
+    for line in BufReader::new(stderr).split(b'\n') {
+        let line = line.context("listening to the tests")?;
+        let line = String::from_utf8_lossy(&line).into_owned();
+        writeln!(std::io::stderr(), "{line}").context("passing on what the tests say")?;
+        if keep(&line) {
+            kept.push(line);
+        }
+    }
+    let status = child.wait().context("waiting for the tests")?;
+    ensure!(status.success(), "{command:?}: {status}");
+    Ok(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_of_nextest_is_found_with_and_without_colour() {
+        let plain = "     Summary [   1.204s] 345 tests run: 345 passed, 0 skipped";
+        let coloured = "\u{1b}[32;1m     Summary\u{1b}[0m [   1.204s] \u{1b}[1m345\u{1b}[0m tests run: 345 passed";
+        assert!(is_summary(plain) && is_summary(coloured));
+        assert!(!is_summary("        PASS [   0.010s] summary::tests"));
+    }
+
+    #[test]
+    fn what_a_command_says_is_kept_and_its_failure_noticed() {
+        let shell = |text: &str| {
+            let mut command = Command::new("sh");
+            command.args(["-c", text]);
+            command
+        };
+        let kept = succeed_listening(shell("echo one >&2; echo two >&2"), |line| line == "two");
+        assert_eq!(kept.unwrap(), ["two"]);
+        assert!(succeed_listening(shell("exit 3"), |_| true).is_err());
+    }
+}

@@ -1,0 +1,44 @@
+//! Project tasks: `cargo xtask ci` checks everything, `tidy` what compilers do not, `bench` measures.
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout)] // a program for terminals
+
+mod bench;
+mod ci;
+mod tidy;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Checks and measures Rehearsal")]
+enum Task {
+    /// Formatting, clippy, all tests and tidy; ends at the first step that fails
+    Ci,
+    /// House rules: first lines, lengths, links, unsafe code, leftovers
+    Tidy,
+    /// Throughput beside wrk, memory per user, size of the wire form
+    Bench(bench::Options),
+}
+
+fn main() -> ExitCode {
+    match run(Task::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root.parent().context("finding the workspace")?;
+    match task {
+        Task::Ci => ci::run(root),
+        Task::Tidy => tidy::run(root),
+        Task::Bench(options) => bench::run(root, &options),
+    }
+}
