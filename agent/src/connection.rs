@@ -90,7 +90,11 @@ impl Drop for Connection {
     }
 }
 
-async fn carry(dialer: &Dialer, outgoing: mpsc::Receiver<AgentMessage>, news: &mpsc::Sender<News>) -> anyhow::Result<()> {
+async fn carry(
+    dialer: &Dialer,
+    outgoing: mpsc::Receiver<AgentMessage>,
+    news: &mpsc::Sender<News>,
+) -> anyhow::Result<()> {
     let mut client = dialer.dial().await?;
     // The hello travels with the request, so the session must hear of the connection before the coordinator answers.
     let _ = news.send(News::Connected).await;

@@ -43,7 +43,8 @@ impl Crew {
         let setup = Arc::new(setup(assignment, agent)?);
         let (reports, receiver) = mpsc::channel(WAITING);
         let of = thread_count(assignment.threads);
-        let start = |thread| Worker::start(Arc::clone(&setup), Arc::clone(clock), Share { thread, of }, reports.clone());
+        let start =
+            |thread| Worker::start(Arc::clone(&setup), Arc::clone(clock), Share { thread, of }, reports.clone());
         let workers = (0..of).map(start).collect::<Result<Vec<_>, _>>().context("starting the user threads")?;
         let (idle, merger) = (vec![false; of as usize], Merger::new(of as usize, Limits::default()));
         Ok((Self { workers, merger, idle, ended: 0, watch: Watch::new() }, receiver))
@@ -76,7 +77,7 @@ impl Crew {
                 self.merger.ended(thread);
                 self.ended += 1;
                 let done = self.ended == self.workers.len();
-                let rest = if done { self.merger.flush(i64::MAX) } else { self.merger.ready() };
+                let rest = self.merger.ready();
                 let rest = self.with_health(rest);
                 Some(if done { CrewNews::Ended(rest) } else { CrewNews::Intervals(rest) })
             }

@@ -46,7 +46,12 @@ enum Refusal {
     Passing(anyhow::Error),
 }
 
-async fn ask(blob: &JoinBlob, address: &str, key: &AgentKey, instance: &str) -> Result<(AgentNumber, Vec<Vec<u8>>), Refusal> {
+async fn ask(
+    blob: &JoinBlob,
+    address: &str,
+    key: &AgentKey,
+    instance: &str,
+) -> Result<(AgentNumber, Vec<Vec<u8>>), Refusal> {
     let connect = async {
         let endpoint = Endpoint::from_shared(format!("https://{address}"))?.connect_timeout(Duration::from_secs(5));
         anyhow::Ok(endpoint.tls_config(join_client(&blob.ca_der))?.connect().await?)

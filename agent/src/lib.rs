@@ -12,16 +12,15 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod join;
-mod session;
 mod connection;
-mod probes;
 mod crew;
 mod health;
+mod join;
+mod probes;
+mod session;
 
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use rehearsal_proto::join::JoinBlob;
@@ -100,10 +99,6 @@ impl Monotonic {
     fn now(self) -> rehearsal_link::MonoTime {
         let micros = self.0.elapsed().as_micros();
         rehearsal_link::MonoTime(u64::try_from(micros).unwrap_or(u64::MAX))
-    }
-
-    fn instant(self, at: rehearsal_link::MonoTime) -> tokio::time::Instant {
-        self.0 + Duration::from_micros(at.0)
     }
 
     fn origin(self) -> tokio::time::Instant {

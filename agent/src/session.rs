@@ -218,7 +218,10 @@ impl Session {
     fn apply(&mut self, version: &Version) -> anyhow::Result<Event<Interval>> {
         match &mut self.versions {
             Some(versions) => versions.push(version.clone())?,
-            None => self.versions = Some(Versions::first(version.at, version.loads.clone(), version.slots.clone(), self.seed)),
+            None => {
+                self.versions =
+                    Some(Versions::first(version.at, version.loads.clone(), version.slots.clone(), self.seed))
+            }
         }
         let now = self.clock.now();
         let missed = self.versions.as_ref().map_or(0, |versions| missed(versions, self.agent, version, now));

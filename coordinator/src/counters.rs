@@ -33,12 +33,16 @@ pub async fn compare(target: &Target, timeline: &Timeline) -> anyhow::Result<Opt
         return Ok(None);
     }
     let url = target.url().join("/admin/counters").context("reading the demo's address")?;
-    let counters: Counters = reqwest::get(url).await?.error_for_status()?.json().await.context("reading the demo's counters")?;
+    let counters: Counters =
+        reqwest::get(url).await?.error_for_status()?.json().await.context("reading the demo's counters")?;
     let mut pairs = BTreeMap::new();
     let polls = |name: &str| name == "GET /poll";
-    let answered = counters.requests.iter().filter(|(name, _)| !polls(name)).flat_map(|(_, by_status)| by_status.values());
+    let answered =
+        counters.requests.iter().filter(|(name, _)| !polls(name)).flat_map(|(_, by_status)| by_status.values());
     pairs.insert("answered calls".to_owned(), (total(timeline, &SeriesKey::new("http.response")), answered.sum()));
-    for (transport, opened) in [("websocket", counters.sockets_opened.websocket), ("polling", counters.sockets_opened.polling)] {
+    for (transport, opened) in
+        [("websocket", counters.sockets_opened.websocket), ("polling", counters.sockets_opened.polling)]
+    {
         let key = SeriesKey::new("socket.connect").with("transport", transport);
         pairs.insert(format!("{transport} sockets"), (total(timeline, &key), opened));
     }

@@ -1,10 +1,180 @@
-//! From a run's outcome to its report and exit code.
+//! From what a run left behind to its report and its exit code.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use anyhow::Context as _;
+use rehearsal_metrics::{MetricSet, Summary, UserState};
+use rehearsal_verdict::{Autoscaler, Evidence, Finding, Generator, Severity, UnresolvedCue, judge};
+
+use crate::counters::Comparison;
 use crate::exit::ExitCode;
-use crate::report::RunReport;
-pub struct Judged { pub report: RunReport, pub code: ExitCode }
-pub fn judge(_p: &crate::prepare::Prepared, _id: &str, _at: std::time::SystemTime, outcome: &crate::run::Outcome, counted: anyhow::Result<Option<crate::counters::Comparison>>) -> anyhow::Result<Judged> {
-    let summary = rehearsal_metrics::Summary::of(&outcome.timeline, &outcome.firings, outcome.duration)?;
-    if let Ok(Some(c)) = &counted { eprintln!("AGREE {} DIFF {:?}", c.agreement(), c.differences()); } else { eprintln!("counted: {:?}", counted.map(|c| c.is_some())); }
-    eprintln!("notes {:?} ending {:?}", outcome.notes, outcome.ending);
-    Ok(Judged { report: RunReport(serde_json::to_value(&summary)?), code: ExitCode::Pass })
+use crate::prepare::Prepared;
+use crate::report::{AgentRow, AutoscalerRow, ReportInput, RunReport};
+use crate::run::{Ending, Fired, Outcome, Sent};
+
+/// A run that was judged.
+pub struct Judged {
+    /// Everything that is told of it.
+    pub report: RunReport,
+    /// What the process says.
+    pub code: ExitCode,
+}
+
+/// Judges a run.
+pub fn judge_run(
+    prepared: &Prepared,
+    run_id: &str,
+    started_at: SystemTime,
+    outcome: &Outcome,
+    counted: &anyhow::Result<Option<Comparison>>,
+) -> anyhow::Result<Judged> {
+    let timeline = &outcome.timeline;
+    let summary = Summary::of(timeline, &outcome.firings, outcome.duration).context("adding up the users")?;
+    let metrics = MetricSet::whole(timeline, &outcome.firings, outcome.duration);
+    let generator = Generator::of(timeline.health(), cores_of_an_agent(prepared));
+    let duration_s = outcome.duration.as_secs_f64();
+    let ending = match outcome.ending {
+        Ending::Operator => rehearsal_verdict::Ending::ByOperator { at_s: duration_s },
+        Ending::ByItself | Ending::Fault(_) => rehearsal_verdict::Ending::ByItself,
+    };
+    let names: BTreeMap<u32, String> =
+        outcome.members.iter().map(|(agent, member)| (agent.0, member.id.clone())).collect();
+    let mut judgement = judge(&Evidence {
+        timeline,
+        firings: &outcome.firings,
+        unresolved: &unresolved(outcome),
+        metrics: &metrics,
+        summary: &summary,
+        duration_s,
+        thresholds: &prepared.plan.thresholds,
+        breaches: &outcome.breaches,
+        generator: &generator,
+        autoscaler: &autoscaler(prepared),
+        ending,
+        agents: &names,
+    });
+    judgement.findings.extend(findings(outcome, counted));
+    let code = match &outcome.ending {
+        Ending::Fault(_) => ExitCode::Internal,
+        _ => ExitCode::of(judgement.verdict, ending),
+    };
+    let report = RunReport::new(ReportInput {
+        run_id: run_id.to_owned(),
+        scenario: prepared.name.clone(),
+        environment: prepared.environment_name.clone(),
+        started_at,
+        duration: outcome.duration,
+        judgement,
+        summary,
+        metrics: &metrics,
+        agents: agents(outcome),
+        generator,
+        autoscaler: autoscaler_row(prepared),
+    });
+    Ok(Judged { report, code })
+}
+
+/// Local agents share the machine's cores.
+fn cores_of_an_agent(prepared: &Prepared) -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
+    (cores / prepared.environment.agents.count.max(1)).max(1)
+}
+
+/// No observer is built yet: one that is configured has said nothing.
+fn autoscaler(prepared: &Prepared) -> Autoscaler {
+    match (&prepared.plan.autoscaler, &prepared.environment.autoscaler) {
+        (None, _) => Autoscaler::NotExpected,
+        (Some(_), None) => Autoscaler::NotObserved,
+        (Some(_), Some(_)) => Autoscaler::Silent,
+    }
+}
+
+fn autoscaler_row(prepared: &Prepared) -> AutoscalerRow {
+    let why = match autoscaler(prepared) {
+        Autoscaler::NotExpected => "the plan expects nothing of it",
+        Autoscaler::NotObserved => "no observer is configured",
+        Autoscaler::Silent | Autoscaler::Observed(_) => "the configured observer never said anything",
+    };
+    AutoscalerRow { observed: false, why: why.to_owned() }
+}
+
+fn unresolved(outcome: &Outcome) -> Vec<UnresolvedCue> {
+    let why = |fired: &Fired| match &fired.outcome {
+        Some(Sent::After(_)) => None,
+        Some(Sent::Nothing) => Some("its function sent no request".to_owned()),
+        Some(Sent::Failed(error)) => Some(format!("its function failed: {error}")),
+        None => Some("its function had not returned when the run ended".to_owned()),
+    };
+    let started = outcome.started.map_or(0, |started| started.0);
+    let unresolved = |fired: &Fired| {
+        Some(UnresolvedCue {
+            name: fired.announcement.name.clone(),
+            number: fired.announcement.firing,
+            at_s: (fired.announcement.at.0 - started) as f64 / 1e6,
+            why: why(fired)?,
+        })
+    };
+    outcome.fired.iter().filter_map(unresolved).collect()
+}
+
+/// What happened beside the numbers.
+fn findings(outcome: &Outcome, counted: &anyhow::Result<Option<Comparison>>) -> Vec<Finding> {
+    let end_s = outcome.duration.as_secs_f64();
+    let finding = |severity, subject: &str, text: String, from_s: f64| {
+        let (subject, to_s) = (subject.to_owned(), from_s.max(end_s));
+        Finding { severity, subject, text, from_s, to_s }
+    };
+    let mut findings: Vec<Finding> = Vec::new();
+    if let Ending::Fault(text) = &outcome.ending {
+        findings.push(finding(Severity::Error, "run", format!("it could not go on: {text}"), end_s));
+    }
+    for cue in &outcome.unfired {
+        findings.push(finding(Severity::Info, "cue", format!("{cue} was never fired"), 0.0));
+    }
+    findings.extend(
+        outcome.notes.iter().map(|note| finding(Severity::Warning, &note.subject, note.text.clone(), note.at_s)),
+    );
+    match counted {
+        Ok(None) => {}
+        Ok(Some(comparison)) => {
+            let differences = comparison.differences();
+            findings.push(match differences.is_empty() {
+                true => finding(
+                    Severity::Info,
+                    "demo",
+                    format!("the demo counted the same: {}", comparison.agreement()),
+                    0.0,
+                ),
+                false => finding(
+                    Severity::Warning,
+                    "demo",
+                    format!("the demo counted otherwise: {}", differences.join("; ")),
+                    0.0,
+                ),
+            });
+        }
+        Err(error) => {
+            findings.push(finding(Severity::Warning, "demo", format!("its counters could not be read: {error:#}"), 0.0))
+        }
+    }
+    findings
+}
+
+fn agents(outcome: &Outcome) -> Vec<AgentRow> {
+    let until = outcome.duration.as_secs_f64().ceil() as i64;
+    let rows = outcome.members.iter().map(|(agent, member)| {
+        let record = outcome.timeline.agents().get(&agent.0);
+        let started = |record: &rehearsal_metrics::AgentRecord| record.users.get(UserState::Waiting, UserState::Live);
+        AgentRow {
+            id: member.id.clone(),
+            region: member.region.clone(),
+            users: record.map_or(0, started),
+            lost: member.lost,
+            clock_offset_s: None, // agents correct their clocks themselves and tell only how well that went
+            clock_bound_s: record.map(|record| record.worst.clock_bound_micros as f64 / 1e6),
+            unobserved: record.map_or_else(Vec::new, |record| record.unobserved(until)),
+        }
+    });
+    rows.collect()
 }

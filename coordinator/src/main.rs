@@ -2,15 +2,15 @@
 #![forbid(unsafe_code)]
 
 mod cli;
-mod exit { #[derive(Clone,Copy,PartialEq,Debug)] pub enum ExitCode { Pass=0, Internal=1, Usage=2, Failed=99 } }
+mod counters;
+mod demo;
+mod exit;
+mod judged;
 mod prepare;
+mod report;
+mod run;
 mod start;
 mod validate;
-mod demo;
-mod run;
-mod counters;
-mod judged;
-mod report { #[derive(serde::Serialize)] pub struct RunReport(pub serde_json::Value); pub fn render(r:&RunReport,_c:bool)->String{ serde_json::to_string_pretty(&r.0).unwrap_or_default().lines().take(80).collect::<Vec<_>>().join("\n") } }
 
 use std::io::Write as _;
 use std::process::ExitCode as ProcessExit;

@@ -49,7 +49,10 @@ pub fn prepare(place: &Place) -> Result<Prepared, Unprepared> {
         Ok(text) => text,
         Err(error) => {
             let source = Source { name: file.clone(), text: String::new() };
-            return Err(Unprepared::Mistakes(vec![mistake(&file, format!("reading the scenario failed: {error}"), None)], source));
+            return Err(Unprepared::Mistakes(
+                vec![mistake(&file, format!("reading the scenario failed: {error}"), None)],
+                source,
+            ));
         }
     };
     let source = Source { name: file, text };
@@ -83,8 +86,9 @@ fn environment(place: &Place) -> Result<Environment, Vec<Diagnostic>> {
         }
     }
     // The join blob of an agent is no key of the environment.
-    let variables: BTreeMap<String, String> =
-        std::env::vars().filter(|(name, _)| name.starts_with("REHEARSAL_") && name != rehearsal_agent::JOIN_VARIABLE).collect();
+    let variables: BTreeMap<String, String> = std::env::vars()
+        .filter(|(name, _)| name.starts_with("REHEARSAL_") && name != rehearsal_agent::JOIN_VARIABLE)
+        .collect();
     let read = Environment::from_layers(&layers, &variables, &place.set);
     read.map_err(|problems| problems.into_iter().map(|problem| from_problem(&place.env, problem)).collect())
 }

@@ -15,14 +15,16 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::cli;
+use crate::counters::{self, Comparison};
 use crate::exit::ExitCode;
+use crate::judged::judge_run;
 use crate::prepare::{Prepared, Unprepared, prepare, print};
+use crate::report::text;
 use crate::run::director::Director;
 use crate::run::folder::{Folder, new_id};
 use crate::run::services::Services;
 use crate::run::target::Target;
 use crate::run::{Conductor, Ending, Outcome, Settings, end_agents};
-use crate::{counters, judged, report};
 
 /// Messages of agents that wait for the conductor: a window of each of a hundred agents.
 const INBOX: usize = 4_096;
@@ -88,7 +90,7 @@ async fn play(prepared: Prepared, options: &cli::Start) -> anyhow::Result<ExitCo
         let _ = writeln!(std::io::stderr(), "warning: teardown() failed: {failure}");
     }
     let counted = counters::compare(&target, &outcome.timeline).await;
-    let code = conclude(&prepared, &run_id, started_at, &outcome, counted, &folder);
+    let code = conclude(&prepared, &run_id, started_at, &outcome, &counted, &folder);
     end_agents(outcome.launcher).await?;
     target.close().await;
     code
@@ -128,7 +130,9 @@ async fn conduct(
 
 /// What every agent gets; the conductor fills in its name.
 fn assignment(setup: &Setup, run_id: &str, agents: u32) -> anyhow::Result<Assignment> {
-    let json = |what: &str, value: serde_json::Result<String>| value.map(Arc::from).with_context(|| format!("writing the {what} as JSON"));
+    let json = |what: &str, value: serde_json::Result<String>| {
+        value.map(Arc::from).with_context(|| format!("writing the {what} as JSON"))
+    };
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
     Ok(Assignment {
         run: run_id.to_owned(),
@@ -163,7 +167,8 @@ fn setup(prepared: &Prepared, target: &Target, seed: u64) -> Setup {
 /// The scenario and the environment as run; secrets stay out.
 fn write_sources(folder: &Folder, prepared: &Prepared) -> anyhow::Result<()> {
     folder.write("scenario.rhai", prepared.source.text.as_bytes())?;
-    let environment = serde_json::to_string_pretty(&prepared.environment.masked()).context("writing the environment as JSON")?;
+    let environment =
+        serde_json::to_string_pretty(&prepared.environment.masked()).context("writing the environment as JSON")?;
     folder.write("environment.json", environment.as_bytes())
 }
 
@@ -173,7 +178,7 @@ fn conclude(
     run_id: &str,
     started_at: SystemTime,
     outcome: &Outcome,
-    counted: anyhow::Result<Option<counters::Comparison>>,
+    counted: &anyhow::Result<Option<Comparison>>,
     folder: &Folder,
 ) -> anyhow::Result<ExitCode> {
     if let Ending::Fault(text) = &outcome.ending
@@ -181,15 +186,15 @@ fn conclude(
     {
         bail!("the run did not start: {text}; logs of the agents are in {}", folder.path().display());
     }
-    let judged = judged::judge(prepared, run_id, started_at, outcome, counted)?;
-    let summary = serde_json::to_string_pretty(&judged.report).context("writing the summary as JSON")?;
+    let judged = judge_run(prepared, run_id, started_at, outcome, counted)?;
+    let summary = judged.report.to_json().context("writing the summary as JSON")?;
     folder.write("summary.json", summary.as_bytes())?;
     let mut hlog = Vec::new();
     write_hlog(&outcome.timeline, started_at, &mut hlog).context("writing the interval log")?;
     folder.write("timeline.hlog", &hlog)?;
     let mut stdout = std::io::stdout();
     let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    write!(stdout, "{}", report::render(&judged.report, colour)).context("printing the summary")?;
+    write!(stdout, "{}", text::render(&judged.report, colour)).context("printing the summary")?;
     writeln!(std::io::stderr(), "\n{}", folder.path().display()).context("printing the folder")?;
     Ok(judged.code)
 }

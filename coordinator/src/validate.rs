@@ -37,7 +37,12 @@ pub fn validate(options: &cli::Validate) -> anyhow::Result<ExitCode> {
         return trace(prepared);
     }
     if !options.json {
-        let _ = writeln!(std::io::stderr(), "{}: ready to start, {} users planned", prepared.source.name, planned(&prepared));
+        let _ = writeln!(
+            std::io::stderr(),
+            "{}: ready to start, {} users planned",
+            prepared.source.name,
+            planned(&prepared)
+        );
     }
     Ok(ExitCode::Pass)
 }
@@ -51,7 +56,8 @@ fn trace(prepared: Prepared) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting a runtime")?;
     runtime.block_on(async {
         let target = Target::open(&prepared.environment).await?;
-        let run = prepared.plan.scenarios.first().map(|scenario| scenario.run.clone()).context("the plan has no scenario")?;
+        let run =
+            prepared.plan.scenarios.first().map(|scenario| scenario.run.clone()).context("the plan has no scenario")?;
         let setup = Setup {
             source: prepared.source,
             environment: target.environment(&prepared.environment),
@@ -91,6 +97,10 @@ async fn traced(
     }
     let solo = Solo::new(Arc::new(setup), clock, Some(tracer))?;
     let end = solo.play(run, 0, Some(Instant::now() + TRACE_LIMIT)).await;
-    let _ = writeln!(std::io::stderr(), "the user has {}", serde_json::to_string(&end).unwrap_or_default().trim_matches('"'));
+    let _ = writeln!(
+        std::io::stderr(),
+        "the user has {}",
+        serde_json::to_string(&end).unwrap_or_default().trim_matches('"')
+    );
     Ok(if end == UserState::Failed { ExitCode::Failed } else { ExitCode::Pass })
 }

@@ -27,10 +27,7 @@ struct Row {
 }
 
 fn main() {
-    println!(
-        "{:>8}  {:<14} {:>7} {:>10} {:>14}",
-        "samples", "form", "bytes", "encode µs", "decode+add µs"
-    );
+    println!("{:>8}  {:<14} {:>7} {:>10} {:>14}", "samples", "form", "bytes", "encode µs", "decode+add µs");
     for samples in [100, 1_000, 10_000, 100_000] {
         let bins = sample(samples);
         let rows = [
@@ -41,10 +38,7 @@ fn main() {
         for row in rows {
             let micros = |duration: Duration| duration.as_secs_f64() * 1e6;
             let (encode, decode) = (micros(row.encode), micros(row.decode_and_add));
-            println!(
-                "{samples:>8}  {:<14} {:>7} {encode:>10.1} {decode:>14.1}",
-                row.form, row.bytes
-            );
+            println!("{samples:>8}  {:<14} {:>7} {encode:>10.1} {decode:>14.1}", row.form, row.bytes);
         }
     }
 }
@@ -60,9 +54,7 @@ fn sample(samples: u32) -> Bins {
         state ^= state << 17;
         let uniform = (state >> 11) as f64 / (1_u64 << 53) as f64;
         let tail = -(1.0 - uniform).max(1e-12).ln();
-        bins.record(Duration::from_micros(
-            (5_000.0 + 7_000.0 * tail * tail.sqrt()) as u64,
-        ));
+        bins.record(Duration::from_micros((5_000.0 + 7_000.0 * tail * tail.sqrt()) as u64));
     }
     bins
 }
@@ -77,10 +69,8 @@ fn packed(bins: &Bins) -> Row {
             black_box(v1::Distribution::from(black_box(bins)).encode_to_vec());
         }),
         decode_and_add: mean(|| {
-            let wire =
-                v1::Distribution::decode(black_box(&bytes[..])).expect("we encoded it ourselves");
-            wire.merge_into(&mut total)
-                .expect("we encoded it ourselves");
+            let wire = v1::Distribution::decode(black_box(&bytes[..])).expect("we encoded it ourselves");
+            wire.merge_into(&mut total).expect("we encoded it ourselves");
         }),
     }
 }
@@ -101,9 +91,8 @@ fn standard(form: &'static str, bins: &Bins, serializer: &mut impl Serializer) -
         bytes: bytes.len(),
         encode: encoding,
         decode_and_add: mean(|| {
-            let read: Histogram<u64> = deserializer
-                .deserialize(&mut black_box(&bytes[..]))
-                .expect("we encoded it ourselves");
+            let read: Histogram<u64> =
+                deserializer.deserialize(&mut black_box(&bytes[..])).expect("we encoded it ourselves");
             total.add(read).expect("both have the same bounds");
         }),
     }

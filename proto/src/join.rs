@@ -87,11 +87,7 @@ impl fmt::Display for JoinBlob {
         }
         .encode_to_vec();
         bytes.extend(checksum(&bytes));
-        write!(
-            f,
-            "{FAMILY}{VERSION}_{}",
-            BASE64_URL_SAFE_NO_PAD.encode(bytes)
-        )
+        write!(f, "{FAMILY}{VERSION}_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes))
     }
 }
 
@@ -116,13 +112,8 @@ impl FromStr for JoinBlob {
         if text.len() > LONGEST_TEXT {
             return Err(JoinError::TooLong(text.len()));
         }
-        let bytes = BASE64_URL_SAFE_NO_PAD
-            .decode(body(text)?)
-            .map_err(|_| JoinError::Damaged)?;
-        let end = bytes
-            .len()
-            .checked_sub(CHECKSUM_BYTES)
-            .ok_or(JoinError::Damaged)?;
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(body(text)?).map_err(|_| JoinError::Damaged)?;
+        let end = bytes.len().checked_sub(CHECKSUM_BYTES).ok_or(JoinError::Damaged)?;
         let (message, sum) = bytes.split_at(end);
         if checksum(message) != sum {
             return Err(JoinError::Damaged);
@@ -165,12 +156,7 @@ fn complete(wire: v1::JoinBlob) -> Result<JoinBlob, JoinError> {
 
 /// FNV-1a, 32 bits: catches a cut or mistyped text with a chance of 1 − 2⁻³².
 fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
-    bytes
-        .iter()
-        .fold(0x811c_9dc5_u32, |sum, byte| {
-            (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
-        })
-        .to_be_bytes()
+    bytes.iter().fold(0x811c_9dc5_u32, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193)).to_be_bytes()
 }
 
 #[cfg(test)]
@@ -193,10 +179,7 @@ mod tests {
     fn a_usual_blob_is_short_and_safe_in_a_shell() {
         let text = usual().to_string();
         assert!(text.len() < 1024, "{} characters", text.len());
-        assert!(
-            text.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-        );
+        assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'));
         assert_eq!(format!(" {text}\n").parse::<JoinBlob>(), Ok(usual()));
     }
 
@@ -204,32 +187,21 @@ mod tests {
     fn every_cut_is_noticed() {
         let text = usual().to_string();
         for end in 5..text.len() {
-            assert_eq!(
-                text[..end].parse::<JoinBlob>(),
-                Err(JoinError::Damaged),
-                "cut at {end}"
-            );
+            assert_eq!(text[..end].parse::<JoinBlob>(), Err(JoinError::Damaged), "cut at {end}");
         }
     }
 
     #[test]
     fn other_texts_are_told_apart() {
-        let check =
-            |text: &str, expected| assert_eq!(text.parse::<JoinBlob>(), Err(expected), "{text}");
+        let check = |text: &str, expected| assert_eq!(text.parse::<JoinBlob>(), Err(expected), "{text}");
         check("", JoinError::Foreign);
         check("rhj_", JoinError::Foreign);
         check("hello_world", JoinError::Foreign);
         check("rhj2_AAAA", JoinError::OtherVersion("2".into()));
         check("rhj1_", JoinError::Damaged);
         check("rhj1_!!!!", JoinError::Damaged);
-        check(
-            &"x".repeat(LONGEST_TEXT + 1),
-            JoinError::TooLong(LONGEST_TEXT + 1),
-        );
-        let tokenless = JoinBlob {
-            token: String::new(),
-            ..usual()
-        };
+        check(&"x".repeat(LONGEST_TEXT + 1), JoinError::TooLong(LONGEST_TEXT + 1));
+        let tokenless = JoinBlob { token: String::new(), ..usual() };
         check(&tokenless.to_string(), JoinError::Lacks("token"));
     }
 

@@ -18,9 +18,7 @@ pub const SERVER_NAME: &str = "coordinator.rehearsal";
 ///
 /// `chain` is the server's certificate first, all DER; `key` is PKCS #8 DER.
 pub fn link_server(ca: &[u8], chain: &[Vec<u8>], key: &[u8]) -> ServerTlsConfig {
-    join_server(chain, key)
-        .client_ca_root(certificate(ca))
-        .client_auth_optional(false)
+    join_server(chain, key).client_ca_root(certificate(ca)).client_auth_optional(false)
 }
 
 /// Settings of the join listener, whose clients have no certificate yet.
@@ -35,9 +33,7 @@ pub fn link_client(ca: &[u8], chain: &[Vec<u8>], key: &[u8]) -> ClientTlsConfig 
 
 /// Settings of an agent that joins: it trusts the authority of the join blob alone.
 pub fn join_client(ca: &[u8]) -> ClientTlsConfig {
-    ClientTlsConfig::new()
-        .ca_certificate(certificate(ca))
-        .domain_name(SERVER_NAME)
+    ClientTlsConfig::new().ca_certificate(certificate(ca)).domain_name(SERVER_NAME)
 }
 
 /// An agent's key pair, made where it is used: the private half never travels.
@@ -61,12 +57,8 @@ impl AgentKey {
     pub fn generate() -> Result<AgentKey, NoRandomness> {
         let (algorithm, random) = (&ECDSA_P256_SHA256_ASN1_SIGNING, SystemRandom::new());
         let private = EcdsaKeyPair::generate_pkcs8(algorithm, &random).map_err(|_| NoRandomness)?;
-        let pair = EcdsaKeyPair::from_pkcs8(algorithm, private.as_ref(), &random)
-            .map_err(|_| NoRandomness)?;
-        Ok(AgentKey {
-            private: private.as_ref().to_vec(),
-            public: pair.public_key().as_ref().to_vec(),
-        })
+        let pair = EcdsaKeyPair::from_pkcs8(algorithm, private.as_ref(), &random).map_err(|_| NoRandomness)?;
+        Ok(AgentKey { private: private.as_ref().to_vec(), public: pair.public_key().as_ref().to_vec() })
     }
 }
 

@@ -64,9 +64,9 @@ pub struct Seen {
     pub connections: u64,
     /// By method and path, without the query.
     pub requests: BTreeMap<String, u64>,
-    /// Most requests that were in hand at one instant.
+    /// Most requests that waited for their answers at one instant.
     pub most_at_once: u64,
-    in_hand: u64,
+    waiting: u64,
 }
 
 impl Seen {
@@ -141,11 +141,16 @@ async fn serve(stream: TcpStream, decide: &Decide, seen: &Mutex<Seen>) -> io::Re
             let path = request.path.split('?').next().unwrap_or_default();
             let call = format!("{} {path}", request.method);
             *seen.requests.entry(call).or_default() += 1;
-            seen.in_hand += 1;
-            seen.most_at_once = seen.most_at_once.max(seen.in_hand);
+            seen.waiting += 1;
+            seen.most_at_once = seen.most_at_once.max(seen.waiting);
         });
-        let performed = perform(decide(&request), &request, &mut stream).await;
-        locked(seen, |seen| seen.in_hand -= 1);
+        let act = decide(&request);
+        if let Act::AnswerAfter(wait, _) = &act {
+            tokio::time::sleep(*wait).await;
+        }
+        // Before the answer: who has it may have sent the next request before anything is counted here.
+        locked(seen, |seen| seen.waiting -= 1);
+        let performed = perform(act, &request, &mut stream).await;
         if let After::Close = performed? {
             break;
         }
@@ -161,12 +166,7 @@ enum After {
 
 async fn perform(act: Act, request: &Request, stream: &mut BufReader<TcpStream>) -> io::Result<After> {
     match act {
-        Act::Answer(bytes) => {
-            stream.write_all(&bytes).await?;
-            return Ok(After::NextRequest);
-        }
-        Act::AnswerAfter(wait, bytes) => {
-            tokio::time::sleep(wait).await;
+        Act::Answer(bytes) | Act::AnswerAfter(_, bytes) => {
             stream.write_all(&bytes).await?;
             return Ok(After::NextRequest);
         }

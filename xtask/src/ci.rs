@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::command::{cargo, shown, succeed};
 use crate::tidy;
 
 /// Runs all steps; the first that fails ends it, with its name.
@@ -33,18 +34,6 @@ fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let ended = if result.is_ok() { "passed" } else { "failed" };
     println!("── {name} {ended} in {took:.1} s");
     result.with_context(|| format!("step `{name}` failed"))
-}
-
-fn cargo(root: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new("cargo");
-    command.current_dir(root).args(arguments);
-    command
-}
-
-fn succeed(mut command: Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("running {command:?}"))?;
-    ensure!(status.success(), "{command:?}: {status}");
-    Ok(())
 }
 
 /// Runs every test and returns what to say about them at the end.
@@ -74,7 +63,7 @@ fn is_summary(line: &str) -> bool {
 /// Passes standard error on, line by line, and returns those lines that `keep` names.
 fn succeed_listening(mut command: Command, keep: fn(&str) -> bool) -> Result<Vec<String>> {
     let running = command.stderr(Stdio::piped()).spawn();
-    let mut child = running.with_context(|| format!("running {command:?}"))?;
+    let mut child = running.with_context(|| format!("running {}", shown(&command)))?;
     let stderr = child.stderr.take().context("listening to the tests")?;
     let mut kept = Vec::new();
     for line in BufReader::new(stderr).split(b'\n') {
@@ -86,7 +75,7 @@ fn succeed_listening(mut command: Command, keep: fn(&str) -> bool) -> Result<Vec
         }
     }
     let status = child.wait().context("waiting for the tests")?;
-    ensure!(status.success(), "{command:?}: {status}");
+    ensure!(status.success(), "{}: {status}", shown(&command));
     Ok(kept)
 }
 

@@ -4,6 +4,7 @@
 
 mod bench;
 mod ci;
+mod command;
 mod tidy;
 
 use std::path::Path;

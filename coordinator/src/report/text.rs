@@ -4,7 +4,7 @@
 //! beside each, the verdict with its reasons, and then tables that can be skipped. Sections without
 //! content are left out.
 
-use rehearsal_metrics::UserState;
+use rehearsal_metrics::{Span, UserState};
 use rehearsal_verdict::amounts::{count, number, percent, seconds};
 use rehearsal_verdict::{Finding, Grade, Outcome, Severity, Verdict};
 
@@ -151,10 +151,10 @@ fn agents(report: &RunReport, paint: Paint, out: &mut String) {
     let mut table = Table::with_prose(&["Agents", "users", "clock", "bound", "region", "gone or unobserved"]);
     for agent in &report.agents {
         let gone = agent.lost.then(|| "lost".to_owned());
-        let spans = agent.unobserved.iter().map(|span| stretch(span.from_s as f64, span.to_s as f64));
+        let unobserved = |span: &Span| format!("unobserved {}", stretch(span.from_s as f64, span.to_s as f64));
         let offset = shown(agent.clock_offset_s.map(seconds));
         let bound = shown(agent.clock_bound_s.map(|bound| format!("±{}", seconds(bound))));
-        let missing = gone.into_iter().chain(spans).collect::<Vec<_>>().join(", ");
+        let missing = gone.into_iter().chain(agent.unobserved.iter().map(unobserved)).collect::<Vec<_>>().join(", ");
         table.row([agent.id.clone(), count(agent.users), offset, bound, agent.region.clone(), missing]);
     }
     table.write(paint, out);

@@ -171,7 +171,11 @@ impl Conductor {
     }
 
     /// Conducts the run to its end.
-    pub(crate) async fn run(mut self, mut inbox: mpsc::Receiver<Arrival>, mut exits: mpsc::Receiver<Exit>) -> anyhow::Result<Outcome> {
+    pub(crate) async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Arrival>,
+        mut exits: mpsc::Receiver<Exit>,
+    ) -> anyhow::Result<Outcome> {
         let mut interrupt = Interrupts::new()?;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -330,7 +334,10 @@ impl Conductor {
         match notice {
             Notice::Started { at, without } => self.on_started(at, &without),
             Notice::NotStarted { armed, quorum } => {
-                self.fault(format!("only {armed} of {quorum} agents were ready to start within {} s", ARMING.as_secs()));
+                self.fault(format!(
+                    "only {armed} of {quorum} agents were ready to start within {} s",
+                    ARMING.as_secs()
+                ));
             }
             Notice::Presence { agent, state } => self.on_presence(agent, state),
             Notice::Lost { agent, from, to } => self.on_lost(agent, from, to),
@@ -365,7 +372,8 @@ impl Conductor {
         if let Some(versions) = self.end.versions() {
             self.timeline.plan_users(versions.planned());
         }
-        let playing: Vec<AgentNumber> = self.roster.iter().map(|(agent, _)| agent).filter(|agent| !without.contains(agent)).collect();
+        let playing: Vec<AgentNumber> =
+            self.roster.iter().map(|(agent, _)| agent).filter(|agent| !without.contains(agent)).collect();
         for agent in playing {
             self.timeline.expects(agent.0, 0);
         }
@@ -382,7 +390,9 @@ impl Conductor {
             PresenceState::Closed => "its connection is gone",
             PresenceState::Silent => "has not been heard for 3 s",
             PresenceState::Expired => "its lease has run out: its slots went to others",
-            PresenceState::Connected if matches!(before, Some(PresenceState::Closed | PresenceState::Silent)) => "is back",
+            PresenceState::Connected if matches!(before, Some(PresenceState::Closed | PresenceState::Silent)) => {
+                "is back"
+            }
             _ => return,
         };
         if !expected {
@@ -408,13 +418,15 @@ impl Conductor {
             // Both moves are in the ledger's table.
             let _ = self.timeline.move_users(second, state, UserState::Lost, users);
         }
-        let text = format!("was lost: nothing is known of it from {} s on; {live} live users went with it", from - start);
+        let text =
+            format!("was lost: nothing is known of it from {} s on; {live} live users went with it", from - start);
         self.note(self.roster.name(agent), text);
     }
 
     fn owned_before(&self, agent: AgentNumber, to: RunTime) -> u64 {
         let Some(versions) = self.end.versions() else { return 0 };
-        let of = |scenario| versions.arrivals_of(agent, scenario, 0).take_while(|arrival| arrival.at < to).count() as u64;
+        let of =
+            |scenario| versions.arrivals_of(agent, scenario, 0).take_while(|arrival| arrival.at < to).count() as u64;
         (0..versions.scenarios()).map(of).sum()
     }
 
@@ -516,13 +528,17 @@ impl Conductor {
 
     /// Every planned user has come and gone, as far as all agents have reported, and no cue is still to come.
     fn everyone_has_left(&self) -> bool {
-        let Some(ledger) = self.timeline.settled().and_then(|second| self.timeline.ledger_at(second).ok()) else { return false };
+        let Some(ledger) = self.timeline.settled().and_then(|second| self.timeline.ledger_at(second).ok()) else {
+            return false;
+        };
         let left = ledger.users(UserState::Waiting) == 0 && ledger.users(UserState::Live) == 0;
         left && !self.cues.is_open()
     }
 
     fn everyone_is_done(&self) -> bool {
-        let done = |member: &Member| member.ended || matches!(member.presence, Some(PresenceState::Ended | PresenceState::Cleared));
+        let done = |member: &Member| {
+            member.ended || matches!(member.presence, Some(PresenceState::Ended | PresenceState::Cleared))
+        };
         self.roster.iter().all(|(_, member)| done(member)) && !self.cues.is_open()
     }
 

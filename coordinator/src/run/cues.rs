@@ -62,7 +62,12 @@ impl CueBook {
     }
 
     /// Cues whose time has nearly come; each is given once, with the instant that can still be kept.
-    pub(super) fn due(&mut self, versions: &Versions, started: RunTime, now: RunTime) -> Vec<(CueAnnouncement, CueState)> {
+    pub(super) fn due(
+        &mut self,
+        versions: &Versions,
+        started: RunTime,
+        now: RunTime,
+    ) -> Vec<(CueAnnouncement, CueState)> {
         let instant = |cue: &Cue| match cue.when {
             CueTime::AfterArrivals(d) => versions.last_arrival().map(|last| last + d),
             CueTime::At(d) => Some(started + d),

@@ -52,7 +52,12 @@ impl Director {
     }
 }
 
-fn run(setup: Setup, clock: Arc<RunClock>, mut orders: mpsc::Receiver<Order>, ready: oneshot::Sender<anyhow::Result<()>>) {
+fn run(
+    setup: Setup,
+    clock: Arc<RunClock>,
+    mut orders: mpsc::Receiver<Order>,
+    ready: oneshot::Sender<anyhow::Result<()>>,
+) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -8,14 +8,15 @@
 //!
 //! The [`conductor`] alone owns the state of the run; everyone else sends it messages.
 
-pub mod target;
 mod authority;
-pub(crate) mod services;
-pub(crate) mod director;
-mod roster;
-mod cues;
 mod conductor;
-mod progress;
+mod cues;
+pub(crate) mod director;
 pub mod folder;
+mod progress;
+mod roster;
+pub(crate) mod services;
+pub mod target;
 
 pub use conductor::{Conductor, Ending, Outcome, Settings, end_agents};
+pub use cues::{Fired, Sent};

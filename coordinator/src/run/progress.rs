@@ -79,7 +79,8 @@ impl Progress {
                 bar.set_message(lines.join("\n"));
                 bar.tick();
             }
-            None => self.say(&format!("{prefix} | {}", lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" | "))),
+            None => self
+                .say(&format!("{prefix} | {}", lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" | "))),
         }
     }
 
@@ -119,14 +120,20 @@ fn requests(timeline: &Timeline, span: Span) -> String {
         Some(Points::Duration(bins)) => {
             let quantile = |q| bins.percentile(q).map_or(0.0, |d: Duration| d.as_secs_f64() * 1e3);
             let rate = bins.count() as f64 / seconds;
-            format!("  requests  {rate:.0}/s, p50 {:.1} ms, p99 {:.1} ms (last {seconds:.0} s)", quantile(50.0), quantile(99.0))
+            format!(
+                "  requests  {rate:.0}/s, p50 {:.1} ms, p99 {:.1} ms (last {seconds:.0} s)",
+                quantile(50.0),
+                quantile(99.0)
+            )
         }
         _ => "  requests  none yet".to_owned(),
     }
 }
 
 fn reach(timeline: &Timeline, name: &str, firing: u32) -> String {
-    let Some(record) = timeline.cues().get(&firing) else { return format!("  cue       {name}: nobody has looked yet") };
+    let Some(record) = timeline.cues().get(&firing) else {
+        return format!("  cue       {name}: nobody has looked yet");
+    };
     let live: u64 = record.points.snapshot.iter().flatten().map(|(_, snapshot)| snapshot.live).sum();
     let heard = record.points.heard_by();
     let share = if live == 0 { 0.0 } else { heard as f64 / live as f64 * 100.0 };

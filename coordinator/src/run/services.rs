@@ -55,7 +55,12 @@ pub(crate) struct Services {
 
 impl Services {
     /// Listens on loopback ports of the system's choice, for agents of this machine.
-    pub(crate) async fn start(fleet: &str, uses: u32, clock: Arc<RunClock>, inbox: mpsc::Sender<Arrival>) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        fleet: &str,
+        uses: u32,
+        clock: Arc<RunClock>,
+        inbox: mpsc::Sender<Arrival>,
+    ) -> anyhow::Result<Self> {
         let mut authority = Authority::create(fleet, now_unix()).context("making the fleet's authority")?;
         let token = authority.token(now_unix() + TOKEN_S, uses)?;
         let names = [SERVER_NAME.to_owned(), "localhost".to_owned(), Ipv4Addr::LOCALHOST.to_string()];
@@ -64,9 +69,12 @@ impl Services {
         let authority = SharedAuthority::new(authority);
 
         let join = JoinService { authority: authority.clone(), inbox: inbox.clone(), pace: Mutex::new(Pace::new()) };
-        let join = Server::builder().tls_config(join_server(&certificate.chain, &certificate.key))?.add_service(JoinServer::new(join));
+        let join = Server::builder()
+            .tls_config(join_server(&certificate.chain, &certificate.key))?
+            .add_service(JoinServer::new(join));
         let link = LinkService { authority, inbox, clock, sessions: AtomicU64::new(1) };
-        let link = LinkServer::new(link).max_decoding_message_size(LARGEST_MESSAGE).max_encoding_message_size(LARGEST_MESSAGE);
+        let link =
+            LinkServer::new(link).max_decoding_message_size(LARGEST_MESSAGE).max_encoding_message_size(LARGEST_MESSAGE);
         let tls = link_server(&ca, &certificate.chain, &certificate.key);
         let link = Server::builder().tcp_nodelay(true).tls_config(tls)?.add_service(link);
         let (join_address, stop_join) = serve(join).await?;
@@ -152,7 +160,9 @@ fn check_build(build: &str) -> Result<(), Status> {
     let own = env!("CARGO_PKG_VERSION");
     match build == own {
         true => Ok(()),
-        false => Err(Status::failed_precondition(format!("the agent is of build {build}, the coordinator of build {own}"))),
+        false => {
+            Err(Status::failed_precondition(format!("the agent is of build {build}, the coordinator of build {own}")))
+        }
     }
 }
 
@@ -176,7 +186,8 @@ impl LinkService {
         let certificates = request.peer_certs().ok_or_else(|| Status::unauthenticated("no certificate was shown"))?;
         let own = certificates.first().ok_or_else(|| Status::unauthenticated("no certificate was shown"))?;
         let agent = self.authority.agent_of(own.as_ref());
-        let agent = agent.ok_or_else(|| Status::permission_denied("the certificate is not of this fleet, or has ended"))?;
+        let agent =
+            agent.ok_or_else(|| Status::permission_denied("the certificate is not of this fleet, or has ended"))?;
         Ok((AgentNumber(agent), own.as_ref().to_vec()))
     }
 }
@@ -186,7 +197,10 @@ impl v1::link_server::Link for LinkService {
     type SessionStream = ReceiverStream<Result<v1::CoordinatorMessage, Status>>;
     type ClockStream = Answers<v1::ProbeAnswer>;
 
-    async fn session(&self, request: Request<Streaming<v1::AgentMessage>>) -> Result<Response<Self::SessionStream>, Status> {
+    async fn session(
+        &self,
+        request: Request<Streaming<v1::AgentMessage>>,
+    ) -> Result<Response<Self::SessionStream>, Status> {
         let (agent, _) = self.caller(&request)?;
         let session = Session(self.sessions.fetch_add(1, Ordering::Relaxed));
         let (outgoing, messages) = mpsc::channel(WAITING);
@@ -210,7 +224,9 @@ impl v1::link_server::Link for LinkService {
     async fn renew(&self, request: Request<v1::RenewRequest>) -> Result<Response<v1::JoinReply>, Status> {
         let (_, certificate) = self.caller(&request)?;
         let renewed = self.authority.renew(&certificate, &request.into_inner().public_key);
-        renewed.map(|issued| Response::new(reply(issued))).map_err(|refused| Status::permission_denied(refused.to_string()))
+        renewed
+            .map(|issued| Response::new(reply(issued)))
+            .map_err(|refused| Status::permission_denied(refused.to_string()))
     }
 }
 
@@ -242,7 +258,8 @@ fn understand(agent: AgentNumber, message: v1::AgentMessage) -> Result<ToCoordin
     let message = ToCoordinator::try_from(message).map_err(|error| Status::invalid_argument(error.to_string()))?;
     match &message {
         ToCoordinator::Hello(hello) if hello.agent != agent => {
-            Err(Status::permission_denied(format!("agent {} spoke in the name of agent {}", agent.0, hello.agent.0)).into())
+            Err(Status::permission_denied(format!("agent {} spoke in the name of agent {}", agent.0, hello.agent.0))
+                .into())
         }
         _ => Ok(message),
     }

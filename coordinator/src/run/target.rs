@@ -17,7 +17,9 @@ impl Target {
     /// Reads the environment's target; starts the demo if that is the one.
     pub async fn open(environment: &Environment) -> anyhow::Result<Self> {
         match &environment.target {
-            plan::Target::Url(url) => Ok(Self { url: url.parse().with_context(|| format!("reading the target {url}"))?, demo: None }),
+            plan::Target::Url(url) => {
+                Ok(Self { url: url.parse().with_context(|| format!("reading the target {url}"))?, demo: None })
+            }
             plan::Target::Demo => {
                 let listen = (Ipv4Addr::LOCALHOST, 0).into();
                 let demo = Demo::start(Options { listen, ..Options::default() }).context("starting the demo")?;

@@ -134,9 +134,7 @@ impl Ledger {
     }
 
     fn lock(&self) -> MutexGuard<'_, Tally> {
-        self.0
-            .lock()
-            .expect("nothing panics while it holds the counters")
+        self.0.lock().expect("nothing panics while it holds the counters")
     }
 }
 
@@ -144,10 +142,7 @@ fn by_call(answers: &Answers) -> Requests {
     let mut requests = Requests::new();
     for (answer, count) in answers {
         let call = format!("{} {}", answer.method, answer.path);
-        requests
-            .entry(call)
-            .or_default()
-            .insert(answer.status, *count);
+        requests.entry(call).or_default().insert(answer.status, *count);
     }
     requests
 }
@@ -155,11 +150,7 @@ fn by_call(answers: &Answers) -> Requests {
 /// Returns the entry of `name`, or that of [`OTHER`] when the name is too long or one too many.
 fn bounded_entry<'a, V: Default>(map: &'a mut BTreeMap<String, V>, name: &str) -> &'a mut V {
     let has_room = map.len() < MOST_NAMES && name.len() <= LONGEST_NAME;
-    let name = if has_room || map.contains_key(name) {
-        name
-    } else {
-        OTHER
-    };
+    let name = if has_room || map.contains_key(name) { name } else { OTHER };
     map.entry(name.to_owned()).or_default()
 }
 
@@ -170,11 +161,7 @@ mod tests {
     #[test]
     fn the_documented_shape_is_what_is_written() {
         let ledger = Ledger::default();
-        let answer = Answer {
-            method: "GET",
-            path: "/api/programme",
-            status: 200,
-        };
+        let answer = Answer { method: "GET", path: "/api/programme", status: 200 };
         ledger.answered(answer, None);
         ledger.answered(answer, Some("a1"));
         ledger.websocket_opened();

@@ -66,10 +66,7 @@ pub struct Options {
 impl Default for Options {
     /// A free port on loopback, and polls that hang for 25 s.
     fn default() -> Self {
-        Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            poll_wait: Duration::from_secs(25),
-        }
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), poll_wait: Duration::from_secs(25) }
     }
 }
 
@@ -97,12 +94,7 @@ impl Demo {
         let shared = Arc::new(Shared::new(options.poll_wait));
         let (stop, stopping) = watch::channel(());
         let accepting = tokio::spawn(accept(listener, shared.clone(), stopping));
-        Ok(Self {
-            address,
-            shared,
-            stop,
-            accepting,
-        })
+        Ok(Self { address, shared, stop, accepting })
     }
 
     /// Returns the address that it listens on.
@@ -150,11 +142,7 @@ impl Shared {
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()?
-    } else {
-        TcpSocket::new_v6()?
-    };
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
@@ -189,19 +177,12 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stopping: watch:
 
 /// Serves one connection to its end: requests, then the WebSocket if one asked for it. Both run
 /// in this task, because a second one for each of 300,000 viewers would be felt.
-async fn serve(
-    stream: TcpStream,
-    router: Router,
-    shared: Arc<Shared>,
-    mut stopping: watch::Receiver<()>,
-) {
+async fn serve(stream: TcpStream, router: Router, shared: Arc<Shared>, mut stopping: watch::Receiver<()>) {
     // Answers are small and somebody measures them: none may wait for an acknowledgement. If
     // this fails the connection is already broken, which serving it will find out.
     let _ = stream.set_nodelay(true);
     let takeover = Takeover::default();
-    if answer_requests(stream, router, &takeover, &mut stopping)
-        .await
-        .is_ok()
+    if answer_requests(stream, router, &takeover, &mut stopping).await.is_ok()
         && let Some(accepted) = takeover.take()
     {
         sockets::run(accepted, &shared.ledger, &mut stopping).await;
@@ -222,10 +203,7 @@ async fn answer_requests(
         routes.call(request)
     });
     let mut connection = pin!(
-        http1::Builder::new()
-            .max_buf_size(READ_AHEAD)
-            .serve_connection(TokioIo::new(stream), service)
-            .with_upgrades()
+        http1::Builder::new().max_buf_size(READ_AHEAD).serve_connection(TokioIo::new(stream), service).with_upgrades()
     );
     tokio::select! {
         // The client is done, or takes the connection over for a WebSocket.

@@ -66,10 +66,7 @@ impl EventLog {
         let news = log.wait_for(|log| log.closed || log.end() != cursor);
         match timeout(self.wait, news).await {
             Ok(Ok(log)) => log.page(cursor),
-            _ => Page {
-                cursor,
-                ..Page::default()
-            },
+            _ => Page { cursor, ..Page::default() },
         }
     }
 }
@@ -101,11 +98,7 @@ impl Log {
         let missed = self.oldest.saturating_sub(cursor);
         let seen = cursor.saturating_sub(self.oldest);
         let seen = usize::try_from(seen).unwrap_or(usize::MAX);
-        Page {
-            cursor: self.end(),
-            events: self.events.iter().skip(seen).cloned().collect(),
-            missed,
-        }
+        Page { cursor: self.end(), events: self.events.iter().skip(seen).cloned().collect(), missed }
     }
 }
 
@@ -127,10 +120,7 @@ impl Page {
             0 => String::new(),
             missed => format!(r#","missed":{missed}"#),
         };
-        format!(
-            r#"{{"cursor":{},"events":[{events}]{missed}}}"#,
-            self.cursor
-        )
+        format!(r#"{{"cursor":{},"events":[{events}]{missed}}}"#, self.cursor)
     }
 }
 
@@ -153,16 +143,11 @@ pub(crate) async fn poll(
     let Query(PollQuery { cursor }) = query?;
     let Some(cursor) = cursor else {
         shared.ledger.polling_opened();
-        let opening = Page {
-            cursor: shared.log.end(),
-            ..Page::default()
-        };
+        let opening = Page { cursor: shared.log.end(), ..Page::default() };
         return Ok((Extension(Uncounted), opening).into_response());
     };
     let page = shared.log.after(cursor).await;
-    shared
-        .ledger
-        .delivered(page.events.iter().map(|event| event.name()));
+    shared.ledger.delivered(page.events.iter().map(|event| event.name()));
     Ok(page.into_response())
 }
 
@@ -174,8 +159,7 @@ mod tests {
     use crate::sockets::Envelope;
 
     fn tick(n: u64) -> Event {
-        let envelope: Envelope =
-            serde_json::from_value(json!({ "event": "tick", "data": n })).unwrap();
+        let envelope: Envelope = serde_json::from_value(json!({ "event": "tick", "data": n })).unwrap();
         envelope.into()
     }
 
@@ -205,10 +189,7 @@ mod tests {
     fn what_is_no_longer_kept_is_stated() {
         let kept = KEPT as u64;
         let page = log_of(kept + 10).page(3);
-        assert_eq!(
-            (page.missed, page.events.len(), page.cursor),
-            (7, KEPT, kept + 10)
-        );
+        assert_eq!((page.missed, page.events.len(), page.cursor), (7, KEPT, kept + 10));
         assert!(page.to_json().ends_with(r#""missed":7}"#));
     }
 

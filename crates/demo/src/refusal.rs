@@ -36,9 +36,7 @@ impl Refusal {
             Self::NoSession => StatusCode::UNAUTHORIZED,
             Self::AlreadyVoted => StatusCode::CONFLICT,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::NoSignIn | Self::Query(_) | Self::Body(_) | Self::Handshake(_) => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::NoSignIn | Self::Query(_) | Self::Body(_) | Self::Handshake(_) => StatusCode::BAD_REQUEST,
         }
     }
 }

@@ -80,11 +80,7 @@ async fn count(State(counted): State<Counted>, request: Request, next: Next) -> 
     let agent = request.headers().get(AGENT_HEADER).cloned();
     let response = next.run(request).await;
     if response.extensions().get::<Uncounted>().is_none() {
-        let answer = Answer {
-            method,
-            path: counted.path,
-            status: response.status().as_u16(),
-        };
+        let answer = Answer { method, path: counted.path, status: response.status().as_u16() };
         let agent = agent.as_ref().and_then(|value| value.to_str().ok());
         counted.shared.ledger.answered(answer, agent);
     }
@@ -145,10 +141,7 @@ async fn finish_sns_sign_in(
     query: Result<Query<Callback>, QueryRejection>,
 ) -> Result<impl IntoResponse, Refusal> {
     let Query(Callback { code, state }) = query?;
-    let session = shared
-        .sessions
-        .redeem(state, code)
-        .ok_or(Refusal::NoSignIn)?;
+    let session = shared.sessions.redeem(state, code).ok_or(Refusal::NoSignIn)?;
     Ok((set_cookie(session), found("/auth/done".to_owned())))
 }
 
@@ -187,11 +180,7 @@ struct Vote {
     choice: String,
 }
 
-async fn vote(
-    State(shared): App,
-    Viewer(session): Viewer,
-    body: Bytes,
-) -> Result<impl IntoResponse, Refusal> {
+async fn vote(State(shared): App, Viewer(session): Viewer, body: Bytes) -> Result<impl IntoResponse, Refusal> {
     let vote: Vote = read_json(&body)?;
     if !shared.sessions.vote(session, &vote.ballot) {
         return Err(Refusal::AlreadyVoted);

@@ -91,11 +91,7 @@ impl Sessions {
     /// Notes a vote; says whether it is the session's first on that ballot.
     pub(crate) fn vote(&self, session: Token, ballot: &str) -> bool {
         let mut known = self.lock();
-        known
-            .voted
-            .entry(session)
-            .or_default()
-            .insert(ballot.into())
+        known.voted.entry(session).or_default().insert(ballot.into())
     }
 
     /// Begins an SNS sign-in and returns its state.
@@ -132,18 +128,13 @@ impl Sessions {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        self.0
-            .lock()
-            .expect("nothing panics while it holds the sessions")
+        self.0.lock().expect("nothing panics while it holds the sessions")
     }
 }
 
 /// Writes the header that gives a client its session.
 pub(crate) fn set_cookie(session: Token) -> [(HeaderName, String); 1] {
-    [(
-        SET_COOKIE,
-        format!("{COOKIE_NAME}={session}; HttpOnly; Path=/"),
-    )]
+    [(SET_COOKIE, format!("{COOKIE_NAME}={session}; HttpOnly; Path=/"))]
 }
 
 fn session_cookie(headers: &HeaderMap) -> Option<Token> {
@@ -163,10 +154,7 @@ pub(crate) struct Viewer(pub(crate) Token);
 impl FromRequestParts<Arc<Shared>> for Viewer {
     type Rejection = Refusal;
 
-    async fn from_request_parts(
-        parts: &mut Parts,
-        shared: &Arc<Shared>,
-    ) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Self::Rejection> {
         let session = shared.sessions.of(&parts.headers);
         session.map(Self).ok_or(Refusal::NoSession)
     }
@@ -180,12 +168,7 @@ mod tests {
     fn tokens_read_what_they_write_and_nothing_else() {
         let token = Token::random();
         assert_eq!(Token::parse(&token.to_string()), Some(token));
-        for bad in [
-            "",
-            "12",
-            "+0000000000000000000000000000001",
-            &format!("{token}0"),
-        ] {
+        for bad in ["", "12", "+0000000000000000000000000000001", &format!("{token}0")] {
             assert_eq!(Token::parse(bad), None, "{bad}");
         }
     }

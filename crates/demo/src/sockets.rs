@@ -68,12 +68,8 @@ impl Event {
 
 impl From<Envelope> for Event {
     fn from(envelope: Envelope) -> Self {
-        let text =
-            serde_json::to_string(&envelope).expect("a string and a JSON value can be written");
-        Self {
-            name: envelope.event,
-            text: text.into(),
-        }
+        let text = serde_json::to_string(&envelope).expect("a string and a JSON value can be written");
+        Self { name: envelope.event, text: text.into() }
     }
 }
 
@@ -118,9 +114,7 @@ impl Takeover {
     }
 
     fn slot(&self) -> MutexGuard<'_, Option<Accepted>> {
-        self.0
-            .lock()
-            .expect("nothing panics while it holds the slot")
+        self.0.lock().expect("nothing panics while it holds the slot")
     }
 }
 
@@ -149,11 +143,7 @@ pub(crate) async fn run(accepted: Accepted, ledger: &Ledger, stopping: &mut watc
     };
     let io = TokioIo::new(upgraded);
     let stream = WebSocketStream::from_raw_socket(io, Role::Server, Some(small_buffers())).await;
-    let mut socket = Socket {
-        stream,
-        events: accepted.events,
-        ledger,
-    };
+    let mut socket = Socket { stream, events: accepted.events, ledger };
     if let Err(end) = socket.talk(stopping).await {
         socket.close(end).await;
     }
@@ -248,10 +238,7 @@ impl Socket<'_> {
             End::Overrun => (CloseCode::Again, "too slow"),
             End::Stopping => (CloseCode::Away, "the demo stops"),
         };
-        let frame = CloseFrame {
-            code,
-            reason: reason.into(),
-        };
+        let frame = CloseFrame { code, reason: reason.into() };
         let goodbye = async {
             if self.stream.close(Some(frame)).await.is_ok() {
                 while let Some(Ok(_)) = self.stream.next().await {}

@@ -22,7 +22,9 @@ impl AllowList {
         if hosts.is_empty() {
             let admin = environment.admin.as_deref().and_then(|admin| Url::parse(admin).ok());
             let urls = [Some(target.clone()), admin];
-            hosts.extend(urls.iter().flatten().filter_map(|url| Some(url.host_str()?.trim_matches(['[', ']']).to_owned())));
+            hosts.extend(
+                urls.iter().flatten().filter_map(|url| Some(url.host_str()?.trim_matches(['[', ']']).to_owned())),
+            );
         }
         Self { hosts }
     }

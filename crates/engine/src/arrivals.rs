@@ -108,7 +108,8 @@ mod tests {
 
     fn versions(users: u64, weights: &[u32]) -> Arc<Versions> {
         let load = Load::Arrive { users, over: Duration::from_secs(10), spacing: Spacing::Even, stay: Stay::UntilDone };
-        let agents: Vec<_> = weights.iter().enumerate().map(|(agent, weight)| (AgentNumber(agent as u32), *weight)).collect();
+        let agents: Vec<_> =
+            weights.iter().enumerate().map(|(agent, weight)| (AgentNumber(agent as u32), *weight)).collect();
         Arc::new(Versions::first(RunTime::ZERO, vec![load], SlotTable::weighted(64, &agents), 7))
     }
 

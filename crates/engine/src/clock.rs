@@ -51,7 +51,8 @@ impl RunClock {
     pub fn instant(&self, at: RunTime) -> Instant {
         let since_origin = at.0 - self.offset_micros.load(Ordering::Relaxed);
         let distance = Duration::from_micros(since_origin.unsigned_abs());
-        let instant = if since_origin < 0 { self.origin.checked_sub(distance) } else { self.origin.checked_add(distance) };
+        let instant =
+            if since_origin < 0 { self.origin.checked_sub(distance) } else { self.origin.checked_add(distance) };
         instant.unwrap_or(self.origin)
     }
 }

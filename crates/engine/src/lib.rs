@@ -9,24 +9,24 @@
 //! [`Solo`] runs single functions on the calling thread: cues, `setup()`, `teardown()`, and the one user of a trace.
 #![deny(unsafe_code)] // lifted in `fiber` alone
 
-mod worker;
 mod arrivals;
 mod solo;
+mod worker;
 
-mod user;
 mod calls;
+mod cues;
 mod sockets;
 mod timers;
-mod cues;
+mod user;
 
-mod world;
-mod scribe;
-mod names;
 mod allow;
+mod names;
+mod scribe;
+mod world;
 
 mod clock;
-mod slice;
 mod fiber;
+mod slice;
 
 pub use allow::AllowList;
 pub use arrivals::Share;

@@ -157,7 +157,10 @@ impl Scribe {
 
     fn call_key(&self, metric: &str, sample: &HopSample, status: u16) -> SeriesKey {
         let tags = self.tag_set(sample.tags).with("name", self.names[sample.name.0 as usize].0.as_str());
-        SeriesKey { metric: metric.to_owned(), tags: tags.with("method", sample.method).with("status", status.to_string()) }
+        SeriesKey {
+            metric: metric.to_owned(),
+            tags: tags.with("method", sample.method).with("status", status.to_string()),
+        }
     }
 
     fn call_series(&mut self, sample: &HopSample, status: u16) -> CallSeries {
@@ -165,7 +168,8 @@ impl Scribe {
             let key = self.call_key(metric, sample, status);
             self.recorder.series(Kind::Duration, &key)
         };
-        let (response, service, first_byte) = (duration("http.response"), duration("http.service"), duration("http.first_byte"));
+        let (response, service, first_byte) =
+            (duration("http.response"), duration("http.service"), duration("http.first_byte"));
         let tags = self.tag_set(sample.tags).with("name", self.names[sample.name.0 as usize].0.as_str());
         let failed = self.recorder.series(Kind::Ratio, &SeriesKey { metric: "http.failed".to_owned(), tags });
         CallSeries { response, service, first_byte, failed }

@@ -8,8 +8,12 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use rehearsal_script::{Answer, Handler, Hears, OpenCall, Received, SocketId, Stop, Transport, Value, from_json, socket_handle};
-use rehearsal_transport::socket::{Closed, Commands, Message, Opened, Outgoing, Socket, SocketEvent, SocketOptions, polling, websocket};
+use rehearsal_script::{
+    Answer, Handler, Hears, OpenCall, Received, SocketId, Stop, Transport, Value, from_json, socket_handle,
+};
+use rehearsal_transport::socket::{
+    Closed, Commands, Message, Opened, Outgoing, Socket, SocketEvent, SocketOptions, polling, websocket,
+};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use url::Url;
@@ -244,7 +248,12 @@ fn on_event(user: &Rc<User>, id: SocketId, event: SocketEvent) {
                 }
                 Err(kind) => {
                     let explanation = format!("a poll failed: {kind}");
-                    scribe.ratio(user.tags(), "socket.failed", &[("transport", transport.as_str()), ("kind", kind.as_str())], true);
+                    scribe.ratio(
+                        user.tags(),
+                        "socket.failed",
+                        &[("transport", transport.as_str()), ("kind", kind.as_str())],
+                        true,
+                    );
                     scribe.error(user.tags(), &format!("socket {kind}"), &explanation);
                 }
             }
@@ -344,7 +353,8 @@ pub(crate) fn listen(user: &Rc<User>, id: SocketId, hears: Hears, handler: Handl
                 slot.events.push((event.into(), handler));
             }
         }
-        let (wanted, rest) = slot.inbox.drain(..).partition(|message| slot_wants(&slot.events, slot.any.is_some(), message));
+        let (wanted, rest) =
+            slot.inbox.drain(..).partition(|message| slot_wants(&slot.events, slot.any.is_some(), message));
         slot.inbox = rest;
         Vec::from(wanted)
     };

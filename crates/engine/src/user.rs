@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use rehearsal_metrics::UserState as State;
 use rehearsal_script::{
-    Answer, Call, CueState, Failure, FailureKind, Halt, Handler, Hears, Host, Measurement, SocketId, Stop, TimerId, TimerKind,
-    UserState, Value,
+    Answer, Call, CueState, Failure, FailureKind, Halt, Handler, Hears, Host, Measurement, SocketId, Stop, TimerId,
+    TimerKind, UserState, Value,
 };
 use rehearsal_transport::http::Client;
 use tokio::sync::Notify;
@@ -75,7 +75,8 @@ impl Flow {
 impl User {
     /// Makes a user that has not done anything yet.
     pub(crate) fn new(world: &Rc<World>, scenario: usize, number: u64, cue: Option<CueState>) -> Rc<Self> {
-        let client = Client::new(Rc::clone(&world.network), Rc::clone(&world.client_options), world.user_headers(number));
+        let client =
+            Client::new(Rc::clone(&world.network), Rc::clone(&world.client_options), world.user_headers(number));
         let client = Rc::new(client);
         Rc::new_cyclic(|itself| Self {
             itself: itself.clone(),

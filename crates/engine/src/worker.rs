@@ -330,7 +330,14 @@ impl Floor {
     }
 
     /// A user of a population runs again and again; when it is sent away it finishes its iteration.
-    async fn iterate(&self, scenario: usize, number: u64, run: &str, intended: Instant, leave_at: Option<Instant>) -> State {
+    async fn iterate(
+        &self,
+        scenario: usize,
+        number: u64,
+        run: &str,
+        intended: Instant,
+        leave_at: Option<Instant>,
+    ) -> State {
         let latest = leave_at.map(|at| at + LAST_ITERATION);
         let mut intended = intended;
         loop {

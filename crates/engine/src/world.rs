@@ -99,7 +99,10 @@ impl World {
         let program = Program::compile(&setup.source, &Env::new(&setup.environment, setup.target.as_str()))?;
         program.set_common(setup.common.clone()).map_err(WorldError::Common)?;
         let allowed = AllowList::new(&setup.environment, &setup.target);
-        let network = NetworkOptions { allow: Some(Box::new(move |host, ip| allowed.check(host, ip))), ..NetworkOptions::default() };
+        let network = NetworkOptions {
+            allow: Some(Box::new(move |host, ip| allowed.check(host, ip))),
+            ..NetworkOptions::default()
+        };
         let mut scribe = Scribe::new(setup.limits);
         let base_tags = base_tags(&setup, &mut scribe);
         Ok(Rc::new(Self {

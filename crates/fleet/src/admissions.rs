@@ -46,12 +46,7 @@ pub(crate) struct Fingerprint(String);
 impl Fingerprint {
     pub(crate) fn of(bytes: &[u8]) -> Fingerprint {
         let hash = digest(&SHA256, bytes);
-        Fingerprint(
-            hash.as_ref()
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
-        )
+        Fingerprint(hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 }
 
@@ -93,86 +88,39 @@ pub(crate) struct Admissions {
 
 impl Admissions {
     pub(crate) fn add_token(&mut self, secret: &str, expires_unix: u64, uses: u32) {
-        let record = TokenRecord {
-            expires_unix,
-            uses_left: uses,
-        };
-        self.tokens
-            .insert(Fingerprint::of(secret.as_bytes()), record);
+        let record = TokenRecord { expires_unix, uses_left: uses };
+        self.tokens.insert(Fingerprint::of(secret.as_bytes()), record);
     }
 
     /// Spends one use of the token, unless the same key was admitted by it before: an agent whose
     /// answer was lost, or whose certificate ended, asks again and is the one it was.
-    pub(crate) fn admit(
-        &mut self,
-        secret: &str,
-        key: &[u8],
-        now_unix: u64,
-    ) -> Result<Admitted, Refused> {
+    pub(crate) fn admit(&mut self, secret: &str, key: &[u8], now_unix: u64) -> Result<Admitted, Refused> {
         let (token, key) = (Fingerprint::of(secret.as_bytes()), Fingerprint::of(key));
         let record = self.tokens.get_mut(&token).ok_or(Refused::UnknownToken)?;
         if let Some(ago_s) = now_unix.checked_sub(record.expires_unix) {
             return Err(Refused::ExpiredToken { ago_s });
         }
-        let known = self
-            .certificates
-            .values()
-            .find(|c| c.token == token && c.key == key);
+        let known = self.certificates.values().find(|c| c.token == token && c.key == key);
         if let Some(known) = known {
-            return Ok(Admitted {
-                agent: known.agent,
-                key,
-                token,
-            });
+            return Ok(Admitted { agent: known.agent, key, token });
         }
-        record.uses_left = record
-            .uses_left
-            .checked_sub(1)
-            .ok_or(Refused::UsedUpToken)?;
+        record.uses_left = record.uses_left.checked_sub(1).ok_or(Refused::UsedUpToken)?;
         self.last_agent += 1;
-        Ok(Admitted {
-            agent: self.last_agent,
-            key,
-            token,
-        })
+        Ok(Admitted { agent: self.last_agent, key, token })
     }
 
     /// Lets the owner of a valid certificate have another, for the same or a new key.
-    pub(crate) fn renew(
-        &self,
-        certificate: &[u8],
-        key: &[u8],
-        now_unix: u64,
-    ) -> Result<Admitted, Refused> {
-        let record = self
-            .valid(certificate, now_unix)
-            .ok_or(Refused::UnknownCertificate)?;
-        Ok(Admitted {
-            agent: record.agent,
-            key: Fingerprint::of(key),
-            token: record.token.clone(),
-        })
+    pub(crate) fn renew(&self, certificate: &[u8], key: &[u8], now_unix: u64) -> Result<Admitted, Refused> {
+        let record = self.valid(certificate, now_unix).ok_or(Refused::UnknownCertificate)?;
+        Ok(Admitted { agent: record.agent, key: Fingerprint::of(key), token: record.token.clone() })
     }
 
     /// Writes down a certificate that was issued, and forgets those that ended long ago.
-    pub(crate) fn issued(
-        &mut self,
-        to: Admitted,
-        certificate: &[u8],
-        expires_unix: u64,
-        now_unix: u64,
-    ) {
-        self.certificates
-            .retain(|_, c| c.expires_unix.saturating_add(REMEMBERED_S) > now_unix);
+    pub(crate) fn issued(&mut self, to: Admitted, certificate: &[u8], expires_unix: u64, now_unix: u64) {
+        self.certificates.retain(|_, c| c.expires_unix.saturating_add(REMEMBERED_S) > now_unix);
         let Admitted { agent, key, token } = to;
-        let record = CertificateRecord {
-            agent,
-            key,
-            token,
-            expires_unix,
-        };
-        self.certificates
-            .insert(Fingerprint::of(certificate), record);
+        let record = CertificateRecord { agent, key, token, expires_unix };
+        self.certificates.insert(Fingerprint::of(certificate), record);
     }
 
     /// The number of the agent that a valid certificate was issued to.
@@ -199,17 +147,11 @@ mod tests {
     #[test]
     fn each_reason_is_its_own_refusal() {
         let mut book = book(1);
-        assert!(matches!(
-            book.admit("guess", b"a", 0),
-            Err(Refused::UnknownToken)
-        ));
+        assert!(matches!(book.admit("guess", b"a", 0), Err(Refused::UnknownToken)));
         let late = book.admit("secret", b"a", 1_003);
         assert!(matches!(late, Err(Refused::ExpiredToken { ago_s: 3 })));
         assert_eq!(book.admit("secret", b"a", 999).unwrap().agent, 1);
-        assert!(matches!(
-            book.admit("secret", b"b", 0),
-            Err(Refused::UsedUpToken)
-        ));
+        assert!(matches!(book.admit("secret", b"b", 0), Err(Refused::UsedUpToken)));
     }
 
     #[test]
@@ -228,10 +170,7 @@ mod tests {
         assert_eq!(book.agent_of(b"certificate", 49), Some(1));
         assert_eq!(book.renew(b"certificate", b"b", 49).unwrap().agent, 1);
         assert_eq!(book.agent_of(b"certificate", 50), None);
-        assert!(matches!(
-            book.renew(b"certificate", b"b", 50),
-            Err(Refused::UnknownCertificate)
-        ));
+        assert!(matches!(book.renew(b"certificate", b"b", 50), Err(Refused::UnknownCertificate)));
         assert_eq!(book.agent_of(b"another", 49), None);
     }
 

@@ -97,14 +97,10 @@ impl Authority {
     /// # Errors
     /// [`AuthorityError::Make`] if the system gives no random numbers.
     pub fn create(fleet: &str, now_unix: u64) -> Result<Authority, AuthorityError> {
-        let make = |source| AuthorityError::Make {
-            what: "authority",
-            source,
-        };
+        let make = |source| AuthorityError::Make { what: "authority", source };
         let key = KeyPair::generate().map_err(make)?;
-        let certificate = certificates::authority(fleet, now_unix)
-            .and_then(|params| params.self_signed(&key))
-            .map_err(make)?;
+        let certificate =
+            certificates::authority(fleet, now_unix).and_then(|params| params.self_signed(&key)).map_err(make)?;
         Ok(Authority {
             fleet: fleet.to_owned(),
             created_unix: now_unix,
@@ -146,23 +142,12 @@ impl Authority {
     ///
     /// # Errors
     /// [`AuthorityError::Make`] if a name cannot stand in a certificate.
-    pub fn server_certificate(
-        &self,
-        names: &[String],
-        now_unix: u64,
-    ) -> Result<ServerCertificate, AuthorityError> {
-        let make = |source| AuthorityError::Make {
-            what: "server certificate",
-            source,
-        };
+    pub fn server_certificate(&self, names: &[String], now_unix: u64) -> Result<ServerCertificate, AuthorityError> {
+        let make = |source| AuthorityError::Make { what: "server certificate", source };
         let key = KeyPair::generate().map_err(make)?;
-        let certificate = certificates::server(names, now_unix)
-            .and_then(|params| self.sign(&params, &key))
-            .map_err(make)?;
-        Ok(ServerCertificate {
-            chain: vec![certificate],
-            key: key.serialize_der(),
-        })
+        let certificate =
+            certificates::server(names, now_unix).and_then(|params| self.sign(&params, &key)).map_err(make)?;
+        Ok(ServerCertificate { chain: vec![certificate], key: key.serialize_der() })
     }
 
     /// Makes a token that admits `uses` agents until `expires_unix`.
@@ -170,16 +155,10 @@ impl Authority {
     /// # Errors
     /// [`AuthorityError::Make`] if the system gives no random numbers.
     pub fn token(&mut self, expires_unix: u64, uses: u32) -> Result<Token, AuthorityError> {
-        let bytes = certificates::random::<32>().map_err(|source| AuthorityError::Make {
-            what: "token",
-            source,
-        })?;
+        let bytes = certificates::random::<32>().map_err(|source| AuthorityError::Make { what: "token", source })?;
         let secret = BASE64_URL_SAFE_NO_PAD.encode(bytes);
         self.admissions.add_token(&secret, expires_unix, uses);
-        Ok(Token {
-            secret,
-            expires_unix,
-        })
+        Ok(Token { secret, expires_unix })
     }
 
     /// Admits an agent by token. `public_key` is an uncompressed point of P-256.
@@ -188,12 +167,7 @@ impl Authority {
     ///
     /// # Errors
     /// A [`Refused`] of its own for each reason; nothing was spent then.
-    pub fn admit(
-        &mut self,
-        token: &str,
-        public_key: &[u8],
-        now_unix: u64,
-    ) -> Result<IssuedCertificate, Refused> {
+    pub fn admit(&mut self, token: &str, public_key: &[u8], now_unix: u64) -> Result<IssuedCertificate, Refused> {
         let key = AgentPublicKey::try_new(public_key).ok_or(Refused::MalformedKey)?;
         let admitted = self.admissions.admit(token, public_key, now_unix)?;
         self.issue(admitted, &key, now_unix)
@@ -221,30 +195,16 @@ impl Authority {
         self.admissions.agent_of(certificate, now_unix)
     }
 
-    fn issue(
-        &mut self,
-        to: Admitted,
-        key: &AgentPublicKey,
-        now_unix: u64,
-    ) -> Result<IssuedCertificate, Refused> {
+    fn issue(&mut self, to: Admitted, key: &AgentPublicKey, now_unix: u64) -> Result<IssuedCertificate, Refused> {
         let (agent, expires_unix) = (to.agent, now_unix.saturating_add(AGENT_S));
         let certificate = certificates::agent(agent, now_unix)
             .and_then(|params| self.sign(&params, key))
             .map_err(Refused::Signing)?;
-        self.admissions
-            .issued(to, &certificate, expires_unix, now_unix);
-        Ok(IssuedCertificate {
-            agent,
-            chain: vec![certificate],
-            expires_unix,
-        })
+        self.admissions.issued(to, &certificate, expires_unix, now_unix);
+        Ok(IssuedCertificate { agent, chain: vec![certificate], expires_unix })
     }
 
-    fn sign(
-        &self,
-        params: &CertificateParams,
-        key: &impl rcgen::PublicKeyData,
-    ) -> Result<Vec<u8>, rcgen::Error> {
+    fn sign(&self, params: &CertificateParams, key: &impl rcgen::PublicKeyData) -> Result<Vec<u8>, rcgen::Error> {
         let own = certificates::authority(&self.fleet, self.created_unix)?;
         let issuer = Issuer::from_params(&own, &self.key);
         Ok(params.signed_by(key, &issuer)?.der().to_vec())
@@ -272,10 +232,7 @@ mod tests {
             let refused = authority.admit(&token.secret, &key, NOW);
             assert!(matches!(refused, Err(Refused::MalformedKey)));
         }
-        assert_eq!(
-            authority.admit(&token.secret, &point(), NOW).unwrap().agent,
-            1
-        );
+        assert_eq!(authority.admit(&token.secret, &point(), NOW).unwrap().agent, 1);
     }
 
     #[test]
@@ -302,10 +259,7 @@ mod tests {
         let token = authority.token(NOW + 60, 2).unwrap();
         authority.save(folder.path()).unwrap();
         let file = folder.path().join(FILE);
-        assert_eq!(
-            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(!fs::read_to_string(&file).unwrap().contains(&token.secret));
     }
 
@@ -313,16 +267,10 @@ mod tests {
     fn a_damaged_file_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         assert!(Authority::load(folder.path()).is_err());
-        Authority::create("test", NOW)
-            .unwrap()
-            .save(folder.path())
-            .unwrap();
+        Authority::create("test", NOW).unwrap().save(folder.path()).unwrap();
         let file = folder.path().join(FILE);
         let text = fs::read_to_string(&file).unwrap();
-        for damage in [
-            text.replace("\"key\": \"", "\"key\": \"AAAA"),
-            text[..100].to_owned(),
-        ] {
+        for damage in [text.replace("\"key\": \"", "\"key\": \"AAAA"), text[..100].to_owned()] {
             fs::write(&file, damage).unwrap();
             assert!(Authority::load(folder.path()).is_err());
         }
@@ -332,10 +280,6 @@ mod tests {
     fn absurd_times_and_names_are_errors_not_panics() {
         assert!(Authority::create("test", u64::MAX).is_err());
         let authority = Authority::create("test", NOW).unwrap();
-        assert!(
-            authority
-                .server_certificate(&["näme".to_owned()], NOW)
-                .is_err()
-        );
+        assert!(authority.server_certificate(&["näme".to_owned()], NOW).is_err());
     }
 }

@@ -2,8 +2,8 @@
 //! coordinator's and an agent's. What each may be used for is decided here.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, Error, ExtendedKeyUsagePurpose,
-    IsCa, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SerialNumber, SignatureAlgorithm,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, Error, ExtendedKeyUsagePurpose, IsCa,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SerialNumber, SignatureAlgorithm,
 };
 use ring::{
     agreement::{ECDH_P256, EphemeralPrivateKey, UnparsedPublicKey, agree_ephemeral},
@@ -24,11 +24,7 @@ const EARLIER_S: u64 = 24 * 3600;
 /// The authority's certificate. It is a function of its arguments: loading makes it
 /// again to sign in its name.
 pub(crate) fn authority(fleet: &str, created_unix: u64) -> Result<CertificateParams, Error> {
-    let mut params = named(
-        &format!("rehearsal fleet {fleet}"),
-        created_unix,
-        AUTHORITY_S,
-    )?;
+    let mut params = named(&format!("rehearsal fleet {fleet}"), created_unix, AUTHORITY_S)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     Ok(params)
@@ -75,9 +71,7 @@ fn instant(unix: u64) -> Result<OffsetDateTime, Error> {
 /// `N` bytes that nobody can guess.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
-    SystemRandom::new()
-        .fill(&mut bytes)
-        .map_err(|_| Error::RingUnspecified)?;
+    SystemRandom::new().fill(&mut bytes).map_err(|_| Error::RingUnspecified)?;
     Ok(bytes)
 }
 

@@ -9,26 +9,19 @@ use std::{fmt, io, path::PathBuf};
 /// network and show its token.
 pub trait Launcher: Send {
     /// Says what an order would start and cost. It changes nothing.
-    fn forecast(&self, order: &Order)
-    -> impl Future<Output = Result<Forecast, LaunchError>> + Send;
+    fn forecast(&self, order: &Order) -> impl Future<Output = Result<Forecast, LaunchError>> + Send;
 
     /// Starts the agents of an order.
     ///
     /// After an error some may run; `list` knows them.
-    fn launch(
-        &mut self,
-        order: &Order,
-    ) -> impl Future<Output = Result<Vec<Launched>, LaunchError>> + Send;
+    fn launch(&mut self, order: &Order) -> impl Future<Output = Result<Vec<Launched>, LaunchError>> + Send;
 
     /// Lists the agents of this launcher that have not ended, in the order of their start.
     fn list(&mut self) -> impl Future<Output = Result<Vec<Launched>, LaunchError>> + Send;
 
     /// Ends agents and returns when they have ended. Those that are not ours, or have
     /// ended already, are passed over.
-    fn terminate(
-        &mut self,
-        which: &[InstanceId],
-    ) -> impl Future<Output = Result<(), LaunchError>> + Send;
+    fn terminate(&mut self, which: &[InstanceId]) -> impl Future<Output = Result<(), LaunchError>> + Send;
 }
 
 /// What to launch.

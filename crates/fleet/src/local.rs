@@ -76,15 +76,7 @@ impl Local {
     pub fn new(options: LocalOptions) -> (Local, mpsc::Receiver<Exit>) {
         let (exits, receiver) = mpsc::channel(EXITS);
         let (agents, owners) = (BTreeMap::new(), JoinSet::new());
-        (
-            Local {
-                options,
-                agents,
-                owners,
-                exits,
-            },
-            receiver,
-        )
+        (Local { options, agents, owners, exits }, receiver)
     }
 
     /// Starts one child; must be called within a tokio runtime.
@@ -101,25 +93,10 @@ impl Local {
             let status = own(&mut child, asked, grace).await;
             tell_ended.send_replace(true);
             // Nobody listens any more: then nobody wants to know.
-            let _ = exits
-                .send(Exit {
-                    instance: of,
-                    status,
-                })
-                .await;
+            let _ = exits.send(Exit { instance: of, status }).await;
         });
-        let launched = Launched {
-            instance,
-            region: "local".to_owned(),
-        };
-        self.agents.insert(
-            number,
-            Running {
-                launched: launched.clone(),
-                end: Some(end),
-                ended,
-            },
-        );
+        let launched = Launched { instance, region: "local".to_owned() };
+        self.agents.insert(number, Running { launched: launched.clone(), end: Some(end), ended });
         Ok(launched)
     }
 
@@ -138,19 +115,13 @@ impl Local {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
-            .map_err(|source| LaunchError::Start {
-                program: self.options.program.clone(),
-                source,
-            })
+            .map_err(|source| LaunchError::Start { program: self.options.program.clone(), source })
     }
 }
 
 impl Launcher for Local {
     async fn forecast(&self, order: &Order) -> Result<Forecast, LaunchError> {
-        Ok(Forecast {
-            agents: order.agents,
-            usd_per_hour: 0.0,
-        })
+        Ok(Forecast { agents: order.agents, usd_per_hour: 0.0 })
     }
 
     async fn launch(&mut self, order: &Order) -> Result<Vec<Launched>, LaunchError> {
@@ -188,11 +159,7 @@ impl Running {
 }
 
 /// Waits for one child, and ends it when asked. Its standard input stays open until then.
-async fn own(
-    child: &mut Child,
-    asked: oneshot::Receiver<()>,
-    grace: Duration,
-) -> io::Result<ExitStatus> {
+async fn own(child: &mut Child, asked: oneshot::Receiver<()>, grace: Duration) -> io::Result<ExitStatus> {
     // `wait` would close it at once.
     let _open = child.stdin.take();
     tokio::select! {
@@ -237,10 +204,7 @@ mod tests {
     }
 
     fn order(agents: u32) -> Order {
-        Order {
-            agents,
-            join: "the blob".into(),
-        }
+        Order { agents, join: "the blob".into() }
     }
 
     async fn exit(exits: &mut mpsc::Receiver<Exit>) -> Exit {
@@ -255,18 +219,12 @@ mod tests {
         assert_eq!(local.list().await.unwrap(), started);
 
         let first = started[0].instance.clone();
-        timeout(BOUND, local.terminate(std::slice::from_ref(&first)))
-            .await
-            .unwrap()
-            .unwrap();
+        timeout(BOUND, local.terminate(std::slice::from_ref(&first))).await.unwrap().unwrap();
         assert_eq!(exit(&mut exits).await.instance, first);
         assert_eq!(local.list().await.unwrap(), started[1..]);
 
         let all: Vec<InstanceId> = started.into_iter().map(|agent| agent.instance).collect();
-        timeout(BOUND, local.terminate(&all))
-            .await
-            .unwrap()
-            .unwrap();
+        timeout(BOUND, local.terminate(&all)).await.unwrap().unwrap();
         assert_eq!(exit(&mut exits).await.instance, all[1]);
         assert!(local.list().await.unwrap().is_empty());
     }
@@ -298,10 +256,7 @@ mod tests {
             }
         };
         timeout(BOUND, ready).await.unwrap();
-        timeout(BOUND, local.terminate(&[started[0].instance.clone()]))
-            .await
-            .unwrap()
-            .unwrap();
+        timeout(BOUND, local.terminate(&[started[0].instance.clone()])).await.unwrap().unwrap();
         assert_eq!(exit(&mut exits).await.status.unwrap().signal(), Some(9));
     }
 
@@ -330,9 +285,6 @@ mod tests {
     async fn what_is_not_ours_is_passed_over() {
         let folder = tempfile::tempdir().unwrap();
         let (mut local, _exits) = local(folder.path(), "cat", BOUND);
-        local
-            .terminate(&[InstanceId("local:1".into())])
-            .await
-            .unwrap();
+        local.terminate(&[InstanceId("local:1".into())]).await.unwrap();
     }
 }

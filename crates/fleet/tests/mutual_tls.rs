@@ -42,9 +42,7 @@ impl Join for Desk {
         let request = request.into_inner();
         let mut authority = self.0.authority.lock().unwrap();
         let issued = authority.admit(&request.token, &request.public_key, now());
-        issued
-            .map(reply)
-            .map_err(|refused| Status::permission_denied(refused.to_string()))
+        issued.map(reply).map_err(|refused| Status::permission_denied(refused.to_string()))
     }
 }
 
@@ -53,45 +51,28 @@ impl Link for Desk {
     type SessionStream = Empty<Result<CoordinatorMessage, Status>>;
     type ClockStream = Empty<Result<ProbeAnswer, Status>>;
 
-    async fn session(
-        &self,
-        _: Request<Streaming<AgentMessage>>,
-    ) -> Result<Response<Self::SessionStream>, Status> {
+    async fn session(&self, _: Request<Streaming<AgentMessage>>) -> Result<Response<Self::SessionStream>, Status> {
         Err(Status::unimplemented("not part of this test"))
     }
 
-    async fn clock(
-        &self,
-        _: Request<Streaming<Probe>>,
-    ) -> Result<Response<Self::ClockStream>, Status> {
+    async fn clock(&self, _: Request<Streaming<Probe>>) -> Result<Response<Self::ClockStream>, Status> {
         Err(Status::unimplemented("not part of this test"))
     }
 
     async fn renew(&self, request: Request<RenewRequest>) -> Result<Response<JoinReply>, Status> {
-        let shown = request
-            .peer_certs()
-            .ok_or_else(|| Status::unauthenticated("no certificate"))?;
+        let shown = request.peer_certs().ok_or_else(|| Status::unauthenticated("no certificate"))?;
         let mut authority = self.0.authority.lock().unwrap();
         let issued = authority.renew(&shown[0], &request.get_ref().public_key, now());
-        issued
-            .map(reply)
-            .map_err(|refused| Status::permission_denied(refused.to_string()))
+        issued.map(reply).map_err(|refused| Status::permission_denied(refused.to_string()))
     }
 }
 
 fn reply(issued: IssuedCertificate) -> Response<JoinReply> {
-    Response::new(JoinReply {
-        certificate_chain: issued.chain,
-        agent: issued.agent,
-        expires_unix: issued.expires_unix,
-    })
+    Response::new(JoinReply { certificate_chain: issued.chain, agent: issued.agent, expires_unix: issued.expires_unix })
 }
 
 fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs()
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 struct Listening {
@@ -104,31 +85,18 @@ struct Listening {
 async fn listen() -> Listening {
     let authority = Authority::create("test", now()).unwrap();
     let ca = authority.certificate().to_vec();
-    let ServerCertificate { chain, key } = authority
-        .server_certificate(&[SERVER_NAME.to_owned()], now())
-        .unwrap();
-    let coordinator = Arc::new(Coordinator {
-        authority: Mutex::new(authority),
-    });
+    let ServerCertificate { chain, key } = authority.server_certificate(&[SERVER_NAME.to_owned()], now()).unwrap();
+    let coordinator = Arc::new(Coordinator { authority: Mutex::new(authority) });
     let desk = Desk(coordinator.clone());
 
     let (join_listener, join) = bind().await;
-    let server = Server::builder()
-        .tls_config(tls::join_server(&chain, &key))
-        .unwrap();
+    let server = Server::builder().tls_config(tls::join_server(&chain, &key)).unwrap();
     tokio::spawn(server.serve_with_incoming(JoinServer::new(desk.clone()), join_listener));
 
     let (link_listener, link) = bind().await;
-    let server = Server::builder()
-        .tls_config(tls::link_server(&ca, &chain, &key))
-        .unwrap();
+    let server = Server::builder().tls_config(tls::link_server(&ca, &chain, &key)).unwrap();
     tokio::spawn(server.serve_with_incoming(LinkServer::new(desk), link_listener));
-    Listening {
-        coordinator,
-        ca,
-        join,
-        link,
-    }
+    Listening { coordinator, ca, join, link }
 }
 
 async fn bind() -> (TcpListenerStream, SocketAddr) {
@@ -147,9 +115,7 @@ enum Refusal {
 impl From<Status> for Refusal {
     fn from(status: Status) -> Refusal {
         match status.code() {
-            Code::PermissionDenied | Code::Unauthenticated => {
-                Refusal::Service(status.message().to_owned())
-            }
+            Code::PermissionDenied | Code::Unauthenticated => Refusal::Service(status.message().to_owned()),
             _ => Refusal::Tls,
         }
     }
@@ -157,41 +123,25 @@ impl From<Status> for Refusal {
 
 async fn connect(to: SocketAddr, settings: ClientTlsConfig) -> Result<Channel, Refusal> {
     let endpoint = Endpoint::from_shared(format!("https://{to}")).unwrap();
-    let endpoint = endpoint
-        .tls_config(settings)
-        .unwrap()
-        .timeout(BOUND)
-        .connect_timeout(BOUND);
+    let endpoint = endpoint.tls_config(settings).unwrap().timeout(BOUND).connect_timeout(BOUND);
     endpoint.connect().await.map_err(|_| Refusal::Tls)
 }
 
 /// What an agent does at half of its certificate's life; needs a connection that was let in.
 async fn renew(to: SocketAddr, settings: ClientTlsConfig) -> Result<JoinReply, Refusal> {
     let mut client = LinkClient::new(connect(to, settings).await?);
-    let request = RenewRequest {
-        public_key: AgentKey::generate().unwrap().public,
-    };
+    let request = RenewRequest { public_key: AgentKey::generate().unwrap().public };
     Ok(client.renew(request).await?.into_inner())
 }
 
 async fn join(at: &Listening, token: &str, key: &AgentKey) -> Result<JoinReply, Refusal> {
     let mut client = JoinClient::new(connect(at.join, tls::join_client(&at.ca)).await?);
-    let request = JoinRequest {
-        token: token.to_owned(),
-        public_key: key.public.clone(),
-        ..JoinRequest::default()
-    };
+    let request = JoinRequest { token: token.to_owned(), public_key: key.public.clone(), ..JoinRequest::default() };
     Ok(client.join(request).await?.into_inner())
 }
 
 fn token(at: &Listening) -> String {
-    at.coordinator
-        .authority
-        .lock()
-        .unwrap()
-        .token(now() + 60, 1)
-        .unwrap()
-        .secret
+    at.coordinator.authority.lock().unwrap().token(now() + 60, 1).unwrap().secret
 }
 
 #[tokio::test]
@@ -216,10 +166,7 @@ async fn a_wrong_token_is_refused_with_its_reason() {
 #[tokio::test]
 async fn without_a_certificate_the_link_stays_closed() {
     let at = listen().await;
-    assert_eq!(
-        renew(at.link, tls::join_client(&at.ca)).await,
-        Err(Refusal::Tls)
-    );
+    assert_eq!(renew(at.link, tls::join_client(&at.ca)).await, Err(Refusal::Tls));
 }
 
 #[tokio::test]
@@ -245,13 +192,7 @@ async fn a_certificate_that_has_ended_is_refused() {
     let at = listen().await;
     let (secret, key) = (token(&at), AgentKey::generate().unwrap());
     let past = now() - 2 * 3600;
-    let ended = at
-        .coordinator
-        .authority
-        .lock()
-        .unwrap()
-        .admit(&secret, &key.public, past)
-        .unwrap();
+    let ended = at.coordinator.authority.lock().unwrap().admit(&secret, &key.public, past).unwrap();
     let settings = tls::link_client(&at.ca, &ended.chain, &key.private);
     assert_eq!(renew(at.link, settings).await, Err(Refusal::Tls));
 }
@@ -265,11 +206,6 @@ async fn an_agent_cannot_pose_as_the_coordinator() {
     let (listener, address) = bind().await;
     let settings = tls::join_server(&joined.certificate_chain, &key.private);
     let server = Server::builder().tls_config(settings).unwrap();
-    tokio::spawn(
-        server.serve_with_incoming(LinkServer::new(Desk(at.coordinator.clone())), listener),
-    );
-    assert_eq!(
-        renew(address, tls::join_client(&at.ca)).await,
-        Err(Refusal::Tls)
-    );
+    tokio::spawn(server.serve_with_incoming(LinkServer::new(Desk(at.coordinator.clone())), listener));
+    assert_eq!(renew(address, tls::join_client(&at.ca)).await, Err(Refusal::Tls));
 }

@@ -25,14 +25,7 @@ pub struct AgentRecord {
 impl AgentRecord {
     pub(crate) fn new(from_s: i64) -> AgentRecord {
         let (users, worst) = (Transitions::default(), Health::default());
-        AgentRecord {
-            from_s,
-            left_at: None,
-            lost_at: None,
-            reported: Spans::default(),
-            users,
-            worst,
-        }
+        AgentRecord { from_s, left_at: None, lost_at: None, reported: Spans::default(), users, worst }
     }
 
     /// The first second that it still has to report. An agent reports in order, so what it has left
@@ -43,18 +36,13 @@ impl AgentRecord {
 
     /// Tells whether a second that it has not reported may still come in order.
     pub(crate) fn is_awaited(&self) -> bool {
-        let has_left = self
-            .left_at
-            .is_some_and(|left| self.reported_until() >= left);
+        let has_left = self.left_at.is_some_and(|left| self.reported_until() >= left);
         self.lost_at.is_none() && !has_left
     }
 
     /// Lists the seconds before `until` that it owed and has not reported.
     pub fn unobserved(&self, until: i64) -> Vec<Span> {
         let to_s = self.left_at.unwrap_or(until).min(until);
-        self.reported.missing(Span {
-            from_s: self.from_s,
-            to_s,
-        })
+        self.reported.missing(Span { from_s: self.from_s, to_s })
     }
 }

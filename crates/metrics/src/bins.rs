@@ -25,22 +25,14 @@ pub struct Extent {
 
 impl Default for Extent {
     fn default() -> Extent {
-        Extent {
-            min: u64::MAX,
-            max: 0,
-            sum: 0,
-        }
+        Extent { min: u64::MAX, max: 0, sum: 0 }
     }
 }
 
 impl Extent {
     /// Adds `count` samples of one value.
     pub(crate) fn record(&mut self, micros: u64, count: u64) {
-        self.merge(Extent {
-            min: micros,
-            max: micros,
-            sum: micros.saturating_mul(count),
-        });
+        self.merge(Extent { min: micros, max: micros, sum: micros.saturating_mul(count) });
     }
 
     fn merge(&mut self, other: Extent) {
@@ -64,15 +56,8 @@ pub struct Bins {
 impl Bins {
     /// Takes ascending bins with their counts as they are.
     pub(crate) fn from_sorted(bins: Vec<u16>, counts: Vec<u64>, extent: Extent) -> Bins {
-        let count = counts
-            .iter()
-            .fold(0, |sum: u64, count| sum.saturating_add(*count));
-        Bins {
-            bins,
-            counts,
-            count,
-            extent,
-        }
+        let count = counts.iter().fold(0, |sum: u64, count| sum.saturating_add(*count));
+        Bins { bins, counts, count, extent }
     }
 
     /// Adds one sample. The hot path uses the recorder's open form instead.
@@ -140,11 +125,7 @@ impl Bins {
             seen >= wanted
         })?;
         let (lowest, highest) = range_of(bin);
-        Some(Duration::from_micros(if quantile == 0.0 {
-            lowest
-        } else {
-            highest
-        }))
+        Some(Duration::from_micros(if quantile == 0.0 { lowest } else { highest }))
     }
 
     /// Makes the dense histogram of the same layout, for files.
@@ -160,19 +141,14 @@ impl Bins {
     /// Lists the bins as (gap to the bin before, samples); the first gap is the first bin itself.
     pub fn gaps(&self) -> impl Iterator<Item = (u32, u64)> + Clone {
         let before = std::iter::once(0).chain(self.bins.iter().copied());
-        self.iter()
-            .zip(before)
-            .map(|((bin, count), before)| (u32::from(bin - before), count))
+        self.iter().zip(before).map(|((bin, count), before)| (u32::from(bin - before), count))
     }
 
     /// Reads what [`Bins::gaps`] and [`Bins::extent`] made.
     ///
     /// # Errors
     /// Refuses whatever they could not have made; see [`GapError`].
-    pub fn from_gaps(
-        gaps: impl Iterator<Item = (u32, u64)> + Clone,
-        extent: Extent,
-    ) -> Result<Bins, GapError> {
+    pub fn from_gaps(gaps: impl Iterator<Item = (u32, u64)> + Clone, extent: Extent) -> Result<Bins, GapError> {
         let mut bins = Bins::default();
         bins.merge_gaps(gaps, extent)?;
         Ok(bins)
@@ -247,18 +223,13 @@ mod tests {
 
     fn bins(micros: &[u64]) -> Bins {
         let mut bins = Bins::default();
-        micros
-            .iter()
-            .for_each(|micros| bins.record(Duration::from_micros(*micros)));
+        micros.iter().for_each(|micros| bins.record(Duration::from_micros(*micros)));
         bins
     }
 
     /// Mostly ordinary durations, with some far past the top.
     fn samples() -> impl Strategy<Value = Vec<u64>> {
-        vec(
-            prop_oneof![0..5_000_u64, 0..130_000_000_u64, 0..u64::MAX],
-            0..200,
-        )
+        vec(prop_oneof![0..5_000_u64, 0..130_000_000_u64, 0..u64::MAX], 0..200)
     }
 
     proptest! {

@@ -55,10 +55,7 @@ impl CallCounts {
     /// Calls still under way, counted from the start of the run. Of a single second it says
     /// nothing: a call may end in a later one than it began.
     pub fn open(&self) -> u64 {
-        self.begun
-            .saturating_sub(self.answered)
-            .saturating_sub(self.failed)
-            .saturating_sub(self.cut)
+        self.begun.saturating_sub(self.answered).saturating_sub(self.failed).saturating_sub(self.cut)
     }
 }
 
@@ -77,11 +74,7 @@ pub(crate) struct CallBook {
 
 impl CallBook {
     pub(crate) fn new(most_names: usize) -> CallBook {
-        CallBook {
-            most_names,
-            ids: HashMap::new(),
-            rows: Vec::new(),
-        }
+        CallBook { most_names, ids: HashMap::new(), rows: Vec::new() }
     }
 
     /// Returns the id of a name; past the bound on names, that of all others.
@@ -106,12 +99,8 @@ impl CallBook {
 
     /// Ends the second: returns its calls by name and starts from nothing.
     pub(crate) fn close(&mut self) -> BTreeMap<String, CallCounts> {
-        let used = self
-            .rows
-            .iter_mut()
-            .filter(|(_, counts)| *counts != CallCounts::default());
-        used.map(|(name, counts)| (name.clone(), std::mem::take(counts)))
-            .collect()
+        let used = self.rows.iter_mut().filter(|(_, counts)| *counts != CallCounts::default());
+        used.map(|(name, counts)| (name.clone(), std::mem::take(counts))).collect()
     }
 }
 
@@ -123,9 +112,7 @@ mod tests {
     fn open_calls_are_what_is_left() {
         let mut calls = CallCounts::default();
         use CallStep::*;
-        [Begun, Begun, Begun, Begun, Answered, Failed, Cut]
-            .into_iter()
-            .for_each(|step| calls.step(step));
+        [Begun, Begun, Begun, Begun, Answered, Failed, Cut].into_iter().for_each(|step| calls.step(step));
         assert_eq!(calls.open(), 1);
     }
 
@@ -137,10 +124,7 @@ mod tests {
             book.step(id, CallStep::Begun);
         }
         let closed = book.close();
-        let begun: Vec<_> = closed
-            .iter()
-            .map(|(name, calls)| (name.as_str(), calls.begun))
-            .collect();
+        let begun: Vec<_> = closed.iter().map(|(name, calls)| (name.as_str(), calls.begun)).collect();
         assert_eq!(begun, [(OTHER, 2), ("a", 2)]);
         assert!(book.close().is_empty());
     }

@@ -44,11 +44,7 @@ pub enum Refused {
 pub(crate) fn check_span(from: i64, to: i64) -> Result<(), Refused> {
     let near = -FURTHEST_SECOND..=FURTHEST_SECOND;
     let is_stretch = from < to && near.contains(&from) && near.contains(&to);
-    if is_stretch {
-        Ok(())
-    } else {
-        Err(Refused::Span(from, to))
-    }
+    if is_stretch { Ok(()) } else { Err(Refused::Span(from, to)) }
 }
 
 /// All series of all sources.
@@ -60,10 +56,7 @@ pub(crate) struct Catalogue {
 
 impl Catalogue {
     pub(crate) fn new(limits: Limits) -> Catalogue {
-        Catalogue {
-            interner: Interner::new(limits),
-            sources: HashMap::new(),
-        }
+        Catalogue { interner: Interner::new(limits), sources: HashMap::new() }
     }
 
     /// Takes note of what a source's ids mean.
@@ -90,9 +83,7 @@ impl Catalogue {
         let known = self.sources.get(&source);
         let translate = |(id, points): (&SeriesId, &'a Points)| {
             let id = *id;
-            let ours = known
-                .and_then(|known| known.get(&id))
-                .ok_or(Refused::Undefined(id))?;
+            let ours = known.and_then(|known| known.get(&id)).ok_or(Refused::Undefined(id))?;
             let expected = self.interner.definition(*ours).kind;
             let found = points.kind();
             if expected != found {
@@ -111,9 +102,7 @@ impl Catalogue {
 pub(crate) fn add_points(into: &mut BTreeMap<SeriesId, Points>, points: Vec<(SeriesId, &Points)>) {
     for (id, points) in points {
         match into.get_mut(&id) {
-            Some(known) => known
-                .merge(points)
-                .expect("the catalogue has checked the kind of every series"),
+            Some(known) => known.merge(points).expect("the catalogue has checked the kind of every series"),
             None => {
                 into.insert(id, points.clone());
             }

@@ -97,25 +97,14 @@ pub struct TransportSummary {
 impl CueSummary {
     /// Sums up one firing of a cue.
     pub fn of(timeline: &Timeline, firing: &CueFiring) -> CueSummary {
-        let record = timeline
-            .cues()
-            .get(&firing.number)
-            .cloned()
-            .unwrap_or_default();
+        let record = timeline.cues().get(&firing.number).cloned().unwrap_or_default();
         let points = &record.points;
         let mut delays = Bins::default();
-        points
-            .heard
-            .values()
-            .for_each(|hearings| delays.merge(&delays_of(firing, points, hearings)));
+        points.heard.values().for_each(|hearings| delays.merge(&delays_of(firing, points, hearings)));
         let total = total_snapshot(points);
         let heard = points.heard_by();
         let seconds = |delay: Option<Duration>| delay.map(|delay| delay.as_secs_f64());
-        let exact = |after: Option<i64>| {
-            after
-                .map(|after| firing.delay(after))
-                .map(|micros| micros as f64 / 1e6)
-        };
+        let exact = |after: Option<i64>| after.map(|after| firing.delay(after)).map(|micros| micros as f64 / 1e6);
         CueSummary {
             name: firing.name.clone(),
             number: firing.number,
@@ -142,33 +131,21 @@ impl CueSummary {
 impl CueFiring {
     /// The delay of a hearing, in microseconds, never below zero.
     fn delay(&self, after_micros: i64) -> u64 {
-        after_micros
-            .saturating_sub(self.sent_after_micros)
-            .max(0)
-            .unsigned_abs()
+        after_micros.saturating_sub(self.sent_after_micros).max(0).unsigned_abs()
     }
 }
 
 /// The series that a firing adds to the metrics of the run.
 pub(crate) fn cue_points(firing: &CueFiring, points: &CuePoints) -> Vec<(SeriesKey, Points)> {
-    let key = |metric: &str, transport: &str| {
-        SeriesKey::new(metric)
-            .with("cue", &firing.name)
-            .with("transport", transport)
-    };
+    let key =
+        |metric: &str, transport: &str| SeriesKey::new(metric).with("cue", &firing.name).with("transport", transport);
     let delays = points.heard.iter().map(|(transport, hearings)| {
-        (
-            key("cue.delay", transport),
-            Points::Duration(delays_of(firing, points, hearings)),
-        )
+        (key("cue.delay", transport), Points::Duration(delays_of(firing, points, hearings)))
     });
     let mut series: Vec<_> = delays.collect();
     for (transport, row) in transports_of(points) {
         // Users that connected after the snapshot may make more hear it than were connected.
-        let ratio = |total: u64| Points::Ratio {
-            yes: row.heard.min(total),
-            total,
-        };
+        let ratio = |total: u64| Points::Ratio { yes: row.heard.min(total), total };
         series.push((key("cue.reach", &transport), ratio(row.live)));
         series.push((key("cue.delivery", &transport), ratio(row.connected)));
     }
@@ -189,29 +166,12 @@ fn delays_of(firing: &CueFiring, points: &CuePoints, hearings: &Hearings) -> Bin
 
 /// Rows by transport; none when no agent looked, because then there is no whole to take a part of.
 fn transports_of(points: &CuePoints) -> BTreeMap<String, TransportSummary> {
-    let rows = points
-        .snapshot
-        .iter()
-        .flatten()
-        .map(|(transport, Snapshot { live, connected })| {
-            let hearings = points
-                .heard
-                .get(transport)
-                .into_iter()
-                .flat_map(BTreeMap::values);
-            let heard = hearings.fold(0, |sum: u64, users| sum.saturating_add(*users));
-            let (reach, delivery) = (share(heard, *live), share(heard, *connected));
-            (
-                transport.clone(),
-                TransportSummary {
-                    live: *live,
-                    connected: *connected,
-                    heard,
-                    reach,
-                    delivery,
-                },
-            )
-        });
+    let rows = points.snapshot.iter().flatten().map(|(transport, Snapshot { live, connected })| {
+        let hearings = points.heard.get(transport).into_iter().flat_map(BTreeMap::values);
+        let heard = hearings.fold(0, |sum: u64, users| sum.saturating_add(*users));
+        let (reach, delivery) = (share(heard, *live), share(heard, *connected));
+        (transport.clone(), TransportSummary { live: *live, connected: *connected, heard, reach, delivery })
+    });
     rows.collect()
 }
 
@@ -226,16 +186,10 @@ fn total_snapshot(points: &CuePoints) -> Option<Snapshot> {
 fn unknown_agents(timeline: &Timeline, firing: &CueFiring, looked: &BTreeSet<u32>) -> Vec<u32> {
     let second = firing.fired_at_s.floor() as i64;
     let was_there = timeline.agents().iter().filter(|(_, agent)| {
-        let has_gone = [agent.left_at, agent.lost_at]
-            .into_iter()
-            .flatten()
-            .any(|gone| gone <= second);
+        let has_gone = [agent.left_at, agent.lost_at].into_iter().flatten().any(|gone| gone <= second);
         agent.from_s <= second && !has_gone
     });
-    was_there
-        .map(|(number, _)| *number)
-        .filter(|number| !looked.contains(number))
-        .collect()
+    was_there.map(|(number, _)| *number).filter(|number| !looked.contains(number)).collect()
 }
 
 fn share(part: u64, whole: u64) -> Option<f64> {
@@ -279,10 +233,7 @@ mod tests {
                 recorder.cue_duplicate(1);
                 recorder.cue_late_heard(1);
             }
-            recorder
-                .finish()
-                .iter()
-                .for_each(|interval| timeline.add(agent, interval).unwrap());
+            recorder.finish().iter().for_each(|interval| timeline.add(agent, interval).unwrap());
         }
         timeline
     }
@@ -290,45 +241,21 @@ mod tests {
     #[test]
     fn delays_count_from_the_sending() {
         let summary = CueSummary::of(&timeline(), &firing());
-        assert_eq!(
-            (summary.live, summary.connected, summary.heard),
-            (Some(12), Some(10), 4)
-        );
+        assert_eq!((summary.live, summary.connected, summary.heard), (Some(12), Some(10), 4));
         assert_eq!((summary.late_heard, summary.duplicates), (1, 1));
-        assert_eq!(
-            (summary.first, summary.last),
-            (Some(0.0), Some(0.1)),
-            "before the sending is zero"
-        );
-        assert_eq!(
-            summary.p50,
-            Some(0.010_503),
-            "the middle of the millisecond, in its bin of 8 µs"
-        );
-        assert_eq!(
-            summary.p99,
-            Some(0.100_031),
-            "not past the last hearing but for its bin of 64 µs"
-        );
-        assert_eq!(
-            (summary.reach, summary.delivery),
-            (Some(4.0 / 12.0), Some(0.4))
-        );
+        assert_eq!((summary.first, summary.last), (Some(0.0), Some(0.1)), "before the sending is zero");
+        assert_eq!(summary.p50, Some(0.010_503), "the middle of the millisecond, in its bin of 8 µs");
+        assert_eq!(summary.p99, Some(0.100_031), "not past the last hearing but for its bin of 64 µs");
+        assert_eq!((summary.reach, summary.delivery), (Some(4.0 / 12.0), Some(0.4)));
         assert_eq!(summary.transports["polling"].reach, Some(0.0));
         assert_eq!(summary.unknown_agents, [3]);
     }
 
     #[test]
     fn a_firing_that_nobody_looked_at_is_unknown_and_not_zero() {
-        let unheard = CueFiring {
-            number: 9,
-            ..firing()
-        };
+        let unheard = CueFiring { number: 9, ..firing() };
         let summary = CueSummary::of(&timeline(), &unheard);
-        assert_eq!(
-            (summary.live, summary.reach, summary.p50),
-            (None, None, None)
-        );
+        assert_eq!((summary.live, summary.reach, summary.p50), (None, None, None));
         assert_eq!(summary.unknown_agents, [1, 2, 3]);
     }
 
@@ -336,24 +263,9 @@ mod tests {
     fn cues_are_metrics_too() {
         let set = MetricSet::whole(&timeline(), &[firing()], Duration::from_secs(10));
         let metric = |metric: &str| SeriesKey::new(metric).with("cue", "open_vote");
-        assert_eq!(
-            set.statistic(&metric("cue.reach"), Statistic::Rate),
-            Some(4.0 / 12.0)
-        );
-        assert_eq!(
-            set.statistic(&metric("cue.delivery"), Statistic::Count),
-            Some(10.0)
-        );
-        assert_eq!(
-            set.statistic(&metric("cue.delay"), Statistic::Percentile(50.0)),
-            Some(0.010_503)
-        );
-        assert_eq!(
-            set.statistic(
-                &metric("cue.delay").with("transport", "polling"),
-                Statistic::Count
-            ),
-            None
-        );
+        assert_eq!(set.statistic(&metric("cue.reach"), Statistic::Rate), Some(4.0 / 12.0));
+        assert_eq!(set.statistic(&metric("cue.delivery"), Statistic::Count), Some(10.0));
+        assert_eq!(set.statistic(&metric("cue.delay"), Statistic::Percentile(50.0)), Some(0.010_503));
+        assert_eq!(set.statistic(&metric("cue.delay").with("transport", "polling"), Statistic::Count), None);
     }
 }

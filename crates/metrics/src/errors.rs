@@ -42,13 +42,7 @@ impl Errors {
             }
             return;
         }
-        self.0.insert(
-            kind.to_owned(),
-            ErrorCount {
-                count,
-                sample: sample.to_owned(),
-            },
-        );
+        self.0.insert(kind.to_owned(), ErrorCount { count, sample: sample.to_owned() });
         self.fold(most_kinds);
     }
 
@@ -96,9 +90,7 @@ mod tests {
 
     fn errors(rows: &[(String, u64)]) -> Errors {
         let mut errors = Errors::default();
-        rows.iter().for_each(|(kind, count)| {
-            errors.add(kind, *count, &format!("{kind} number {count}"), 3)
-        });
+        rows.iter().for_each(|(kind, count)| errors.add(kind, *count, &format!("{kind} number {count}"), 3));
         errors
     }
 

@@ -27,9 +27,7 @@ pub enum GapError {
 }
 
 /// Turns gaps into bins, checking each.
-pub(crate) fn ascending(
-    gaps: impl Iterator<Item = (u32, u64)>,
-) -> impl Iterator<Item = Result<(u16, u64), GapError>> {
+pub(crate) fn ascending(gaps: impl Iterator<Item = (u32, u64)>) -> impl Iterator<Item = Result<(u16, u64), GapError>> {
     let mut before: Option<u16> = None;
     gaps.map(move |(gap, count)| {
         if count == 0 {
@@ -38,9 +36,7 @@ pub(crate) fn ascending(
         if gap == 0 && before.is_some() {
             return Err(GapError::Repeated);
         }
-        let bin = u32::from(before.unwrap_or(0))
-            .checked_add(gap)
-            .and_then(|bin| u16::try_from(bin).ok());
+        let bin = u32::from(before.unwrap_or(0)).checked_add(gap).and_then(|bin| u16::try_from(bin).ok());
         let bin = bin.filter(|bin| *bin <= TOP_BIN).ok_or(GapError::PastTop)?;
         before = Some(bin);
         Ok((bin, count))
@@ -48,10 +44,7 @@ pub(crate) fn ascending(
 }
 
 /// Checks a whole list against its extent and returns the number of samples.
-pub(crate) fn check_gaps(
-    gaps: impl Iterator<Item = (u32, u64)>,
-    extent: Extent,
-) -> Result<u64, GapError> {
+pub(crate) fn check_gaps(gaps: impl Iterator<Item = (u32, u64)>, extent: Extent) -> Result<u64, GapError> {
     let mut total: u64 = 0;
     let mut ends: Option<(u16, u16)> = None;
     for bin in ascending(gaps) {
@@ -62,11 +55,7 @@ pub(crate) fn check_gaps(
     let Some(ends) = ends else { return Ok(0) };
     let sums = total.saturating_mul(extent.min)..=total.saturating_mul(extent.max);
     let agrees = ends == (bin_of(extent.min), bin_of(extent.max)) && sums.contains(&extent.sum);
-    if agrees {
-        Ok(total)
-    } else {
-        Err(GapError::Extent)
-    }
+    if agrees { Ok(total) } else { Err(GapError::Extent) }
 }
 
 #[cfg(test)]
@@ -77,16 +66,8 @@ mod tests {
     #[test]
     fn each_kind_of_bad_gap_is_named() {
         let check = |gaps: &[(u32, u64)], sum: u64, expected: GapError| {
-            let extent = Extent {
-                min: 5,
-                max: 6,
-                sum,
-            };
-            assert_eq!(
-                Bins::from_gaps(gaps.iter().copied(), extent),
-                Err(expected),
-                "{gaps:?}"
-            );
+            let extent = Extent { min: 5, max: 6, sum };
+            assert_eq!(Bins::from_gaps(gaps.iter().copied(), extent), Err(expected), "{gaps:?}");
         };
         check(&[(5, 1), (0, 1)], 11, GapError::Repeated);
         check(&[(5, 0)], 11, GapError::EmptyBin);

@@ -49,17 +49,13 @@ impl CuePoints {
     /// Notes who is there; several threads of an agent add up.
     pub fn take_snapshot(&mut self, transport: &str, snapshot: Snapshot) {
         let rows = self.snapshot.get_or_insert_default();
-        rows.entry(transport.to_owned())
-            .or_default()
-            .merge(snapshot);
+        rows.entry(transport.to_owned()).or_default().merge(snapshot);
     }
 
     /// Counts a user's first hearing, `after_micros` after the intended instant (before it if
     /// negative).
     pub fn hear(&mut self, transport: &str, after_micros: i64) {
-        let millis = after_micros
-            .div_euclid(1_000)
-            .clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;
+        let millis = after_micros.div_euclid(1_000).clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;
         if !self.heard.contains_key(transport) {
             self.heard.insert(transport.to_owned(), Hearings::new());
         }
@@ -71,26 +67,17 @@ impl CuePoints {
 
     /// Number of first hearings by users in the snapshot, over all transports.
     pub fn heard_by(&self) -> u64 {
-        self.heard
-            .values()
-            .flat_map(BTreeMap::values)
-            .fold(0, |sum: u64, users| sum.saturating_add(*users))
+        self.heard.values().flat_map(BTreeMap::values).fold(0, |sum: u64, users| sum.saturating_add(*users))
     }
 
     /// Adds what another thread, agent or second knows of the same firing. Associative and
     /// commutative.
     pub fn merge(&mut self, other: CuePoints) {
         if let Some(rows) = other.snapshot {
-            merge_maps(
-                self.snapshot.get_or_insert_default(),
-                rows,
-                |mine, theirs| mine.merge(theirs),
-            );
+            merge_maps(self.snapshot.get_or_insert_default(), rows, |mine, theirs| mine.merge(theirs));
         }
         merge_maps(&mut self.heard, other.heard, |mine, theirs| {
-            merge_maps(mine, theirs, |users, more| {
-                *users = users.saturating_add(more)
-            });
+            merge_maps(mine, theirs, |users, more| *users = users.saturating_add(more));
         });
         self.late_heard = self.late_heard.saturating_add(other.late_heard);
         self.duplicates = self.duplicates.saturating_add(other.duplicates);

@@ -3,9 +3,7 @@
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use hdrhistogram::serialization::interval_log::{
-    IntervalLogWriterBuilder, IntervalLogWriterError, Tag,
-};
+use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, IntervalLogWriterError, Tag};
 use hdrhistogram::serialization::{V2DeflateSerializeError, V2DeflateSerializer};
 
 use crate::points::Points;
@@ -29,21 +27,11 @@ impl From<io::Error> for HlogError {
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn write_hlog(
-    timeline: &Timeline,
-    started_at: SystemTime,
-    out: &mut impl io::Write,
-) -> Result<(), HlogError> {
+pub fn write_hlog(timeline: &Timeline, started_at: SystemTime, out: &mut impl io::Write) -> Result<(), HlogError> {
     // The format has no negative time, so what came before the start moves the base.
     let first = timeline.span().map_or(0, |span| span.from_s.min(0));
-    let base = started_at
-        .checked_sub(Duration::from_secs(first.unsigned_abs()))
-        .unwrap_or(started_at);
-    let tags: Vec<String> = timeline
-        .series()
-        .iter()
-        .map(|series| tag_of(&series.key))
-        .collect();
+    let base = started_at.checked_sub(Duration::from_secs(first.unsigned_abs())).unwrap_or(started_at);
+    let tags: Vec<String> = timeline.series().iter().map(|series| tag_of(&series.key)).collect();
     let mut serializer = V2DeflateSerializer::new();
     let mut log = IntervalLogWriterBuilder::new()
         .with_start_time(started_at)
@@ -55,12 +43,7 @@ pub fn write_hlog(
         for (id, points) in points {
             if let Points::Duration(bins) = points {
                 let tag = Tag::new(&tags[id.0 as usize]);
-                log.write_histogram(
-                    &bins.to_histogram(),
-                    since_base,
-                    Duration::from_secs(1),
-                    tag,
-                )?;
+                log.write_histogram(&bins.to_histogram(), since_base, Duration::from_secs(1), tag)?;
             }
         }
     }
@@ -70,17 +53,9 @@ pub fn write_hlog(
 /// Writes a series as `metric{a:b;c:d}`: the format ends a tag at a comma or a blank, so those are
 /// percent-encoded inside and a semicolon separates.
 fn tag_of(key: &SeriesKey) -> String {
-    let tags: Vec<_> = key
-        .tags
-        .iter()
-        .map(|(name, value)| format!("{}:{}", encode(name), encode(value)))
-        .collect();
+    let tags: Vec<_> = key.tags.iter().map(|(name, value)| format!("{}:{}", encode(name), encode(value))).collect();
     let metric = encode(&key.metric);
-    if tags.is_empty() {
-        metric
-    } else {
-        format!("{metric}{{{}}}", tags.join(";"))
-    }
+    if tags.is_empty() { metric } else { format!("{metric}{{{}}}", tags.join(";")) }
 }
 
 fn encode(text: &str) -> String {
@@ -112,9 +87,7 @@ mod tests {
     fn reading_the_log_back_gives_the_same_samples() {
         let mut recorder = Recorder::new(Limits::default());
         let keys = [
-            SeriesKey::new("http.response")
-                .with("name", "GET /a, b")
-                .with("status", "200"),
+            SeriesKey::new("http.response").with("name", "GET /a, b").with("status", "200"),
             SeriesKey::new("http.tls"),
         ];
         for second in -2..5 {
@@ -125,10 +98,7 @@ mod tests {
             }
         }
         let mut timeline = Timeline::new(Limits::default());
-        recorder
-            .finish()
-            .iter()
-            .for_each(|interval| timeline.add(1, interval).unwrap());
+        recorder.finish().iter().for_each(|interval| timeline.add(1, interval).unwrap());
         let started_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
         let mut log = Vec::new();
         write_hlog(&timeline, started_at, &mut log).unwrap();
@@ -138,18 +108,10 @@ mod tests {
         for entry in IntervalLogIterator::new(&log) {
             match entry.unwrap() {
                 LogEntry::Interval(line) => {
-                    let bytes = base64::engine::general_purpose::STANDARD
-                        .decode(line.encoded_histogram())
-                        .unwrap();
-                    let histogram = Deserializer::new()
-                        .deserialize::<u64, _>(&mut bytes.as_slice())
-                        .unwrap();
+                    let bytes = base64::engine::general_purpose::STANDARD.decode(line.encoded_histogram()).unwrap();
+                    let histogram = Deserializer::new().deserialize::<u64, _>(&mut bytes.as_slice()).unwrap();
                     let tag = line.tag().unwrap().as_str().to_owned();
-                    totals
-                        .entry(tag)
-                        .or_insert_with(|| crate::Bins::default().to_histogram())
-                        .add(&histogram)
-                        .unwrap();
+                    totals.entry(tag).or_insert_with(|| crate::Bins::default().to_histogram()).add(&histogram).unwrap();
                     starts.push(line.start_timestamp().as_secs());
                 }
                 LogEntry::BaseTime(base) => assert_eq!(base, Duration::from_secs(998)),
@@ -158,13 +120,9 @@ mod tests {
         }
         assert_eq!((starts.first(), starts.last()), (Some(&0), Some(&6)));
         let tags: Vec<_> = totals.keys().map(String::as_str).collect();
-        assert_eq!(
-            tags,
-            ["http.response{name:GET%20/a%2C%20b;status:200}", "http.tls"]
-        );
+        assert_eq!(tags, ["http.response{name:GET%20/a%2C%20b;status:200}", "http.tls"]);
         for (key, histogram) in keys.iter().zip(totals.values()) {
-            let Some(Points::Duration(bins)) = timeline.window(key, timeline.span().unwrap())
-            else {
+            let Some(Points::Duration(bins)) = timeline.window(key, timeline.span().unwrap()) else {
                 panic!("no samples")
             };
             assert_eq!(*histogram, bins.to_histogram());

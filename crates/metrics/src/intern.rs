@@ -28,12 +28,7 @@ pub struct Limits {
 impl Default for Limits {
     /// Ten times what a large scenario uses.
     fn default() -> Limits {
-        Limits {
-            series: 2_000,
-            names: 500,
-            calls: 500,
-            errors: 100,
-        }
+        Limits { series: 2_000, names: 500, calls: 500, errors: 100 }
     }
 }
 
@@ -65,9 +60,7 @@ impl Interner {
     /// `kind`.
     pub(crate) fn intern(&mut self, kind: Kind, key: &SeriesKey) -> SeriesId {
         let known = self.ids.get(key).copied();
-        known
-            .filter(|id| self.definitions[id.0 as usize].kind == kind)
-            .unwrap_or_else(|| self.intern_new(kind, key))
+        known.filter(|id| self.definitions[id.0 as usize].kind == kind).unwrap_or_else(|| self.intern_new(kind, key))
     }
 
     /// What an id stands for.
@@ -81,16 +74,10 @@ impl Interner {
     }
 
     /// Returns those definitions that have not been returned before, for ascending ids.
-    pub(crate) fn announce<'a>(
-        &mut self,
-        ids: impl Iterator<Item = &'a SeriesId>,
-    ) -> Vec<Definition> {
-        let first_use =
-            |id: &&SeriesId| !std::mem::replace(&mut self.announced[id.0 as usize], true);
+    pub(crate) fn announce<'a>(&mut self, ids: impl Iterator<Item = &'a SeriesId>) -> Vec<Definition> {
+        let first_use = |id: &&SeriesId| !std::mem::replace(&mut self.announced[id.0 as usize], true);
         let fresh = ids.filter(first_use);
-        fresh
-            .map(|id| self.definitions[id.0 as usize].clone())
-            .collect()
+        fresh.map(|id| self.definitions[id.0 as usize].clone()).collect()
     }
 
     fn intern_new(&mut self, kind: Kind, key: &SeriesKey) -> SeriesId {
@@ -98,9 +85,7 @@ impl Interner {
         let reserve = self.limits.series / 4 + 1;
         let mut bound = self.limits.series;
         loop {
-            let candidate = candidates
-                .next()
-                .expect("the last candidate is always taken");
+            let candidate = candidates.next().expect("the last candidate is always taken");
             if let Some(id) = self.ids.get(&candidate) {
                 return *id;
             }
@@ -115,25 +100,12 @@ impl Interner {
     /// kind.
     fn candidates(&self, kind: Kind, key: &SeriesKey) -> [SeriesKey; 5] {
         let metric = self.metric_of_kind(kind, &key.metric);
-        let with_tags = |tags: Tags| SeriesKey {
-            metric: metric.clone(),
-            tags,
-        };
-        let nameless = if key.tags.get("name").is_some() {
-            key.tags.with("name", OTHER)
-        } else {
-            key.tags.clone()
-        };
-        let name_is_kept = key
-            .tags
-            .get("name")
-            .is_none_or(|name| self.names.contains(name) || self.names.len() < self.limits.names);
+        let with_tags = |tags: Tags| SeriesKey { metric: metric.clone(), tags };
+        let nameless = if key.tags.get("name").is_some() { key.tags.with("name", OTHER) } else { key.tags.clone() };
+        let name_is_kept =
+            key.tags.get("name").is_none_or(|name| self.names.contains(name) || self.names.len() < self.limits.names);
         [
-            with_tags(if name_is_kept {
-                key.tags.clone()
-            } else {
-                nameless.clone()
-            }),
+            with_tags(if name_is_kept { key.tags.clone() } else { nameless.clone() }),
             with_tags(nameless.clone()),
             with_tags(nameless.retaining(is_built_in)),
             with_tags(Tags::default()),
@@ -151,9 +123,7 @@ impl Interner {
     }
 
     fn define(&mut self, kind: Kind, key: SeriesKey) -> SeriesId {
-        let id = SeriesId(
-            u32::try_from(self.definitions.len()).expect("the bound on series is far below 2^32"),
-        );
+        let id = SeriesId(u32::try_from(self.definitions.len()).expect("the bound on series is far below 2^32"));
         if let Some(name) = key.tags.get("name").filter(|name| *name != OTHER) {
             self.names.insert(name.to_owned());
         }
@@ -190,11 +160,7 @@ mod tests {
     use super::*;
 
     fn interner(series: usize, names: usize) -> Interner {
-        Interner::new(Limits {
-            series,
-            names,
-            ..Limits::default()
-        })
+        Interner::new(Limits { series, names, ..Limits::default() })
     }
 
     fn key_of(interner: &mut Interner, key: &SeriesKey) -> String {
@@ -205,27 +171,16 @@ mod tests {
     #[test]
     fn past_the_bound_names_blur_then_tags_then_metrics() {
         let mut interner = interner(2, 100);
-        let named =
-            |name: &str, user: &str| SeriesKey::new("m").with("name", name).with("user", user);
+        let named = |name: &str, user: &str| SeriesKey::new("m").with("name", name).with("user", user);
         assert_eq!(key_of(&mut interner, &named("a", "1")), "m{name:a,user:1}");
         assert_eq!(key_of(&mut interner, &named("b", "1")), "m{name:b,user:1}");
-        assert_eq!(
-            key_of(&mut interner, &named("c", "1")),
-            r#"m{name:"(other)",user:1}"#
-        );
-        assert_eq!(
-            key_of(&mut interner, &named("d", "2")),
-            r#"m{name:"(other)"}"#
-        );
+        assert_eq!(key_of(&mut interner, &named("c", "1")), r#"m{name:"(other)",user:1}"#);
+        assert_eq!(key_of(&mut interner, &named("d", "2")), r#"m{name:"(other)"}"#);
         assert_eq!(key_of(&mut interner, &named("a", "1")), "m{name:a,user:1}");
         for metric in 0..100 {
             key_of(&mut interner, &SeriesKey::new(format!("custom.{metric}")));
         }
-        assert!(
-            interner.definitions().len() <= 8,
-            "{:?}",
-            interner.definitions()
-        );
+        assert!(interner.definitions().len() <= 8, "{:?}", interner.definitions());
         assert_eq!(key_of(&mut interner, &SeriesKey::new("custom.100")), OTHER);
         let timed = interner.intern(Kind::Duration, &SeriesKey::new("custom.101"));
         assert_eq!(interner.definition(timed).key.metric, "(other).duration");
@@ -237,10 +192,7 @@ mod tests {
         let named = |name: &str| SeriesKey::new("m").with("name", name);
         assert_eq!(key_of(&mut interner, &named("a")), "m{name:a}");
         assert_eq!(key_of(&mut interner, &named("b")), r#"m{name:"(other)"}"#);
-        assert_eq!(
-            key_of(&mut interner, &named("a").with("status", "200")),
-            "m{name:a,status:200}"
-        );
+        assert_eq!(key_of(&mut interner, &named("a").with("status", "200")), "m{name:a,status:200}");
     }
 
     #[test]
@@ -249,10 +201,7 @@ mod tests {
         let key = SeriesKey::new("custom.votes");
         let count = interner.intern(Kind::Count, &key);
         let duration = interner.intern(Kind::Duration, &key);
-        assert_eq!(
-            interner.definition(duration).key.metric,
-            "custom.votes.duration"
-        );
+        assert_eq!(interner.definition(duration).key.metric, "custom.votes.duration");
         assert_eq!(interner.intern(Kind::Count, &key), count);
         assert_eq!(interner.intern(Kind::Duration, &key), duration);
     }

@@ -53,11 +53,7 @@ pub enum MergeError {
 impl Interval {
     /// Makes the interval of a second in which nothing happened; it still has to be told.
     pub fn empty(second: i64) -> Interval {
-        Interval {
-            from: second,
-            to: second.saturating_add(1),
-            ..Interval::default()
-        }
+        Interval { from: second, to: second.saturating_add(1), ..Interval::default() }
     }
 
     /// Counts seconds from another origin: `by` is added to each.
@@ -83,40 +79,24 @@ impl Interval {
         self.defines.sort_unstable();
         self.defines.dedup();
         merge_maps(&mut self.points, other.points, |mine, theirs| {
-            mine.merge(&theirs)
-                .expect("kinds were compared before anything was merged");
+            mine.merge(&theirs).expect("kinds were compared before anything was merged");
         });
-        merge_maps(&mut self.users, other.users, |mine, theirs| {
-            mine.merge(&theirs)
-        });
-        merge_maps(&mut self.calls, other.calls, |mine, theirs| {
-            mine.merge(&theirs)
-        });
+        merge_maps(&mut self.users, other.users, |mine, theirs| mine.merge(&theirs));
+        merge_maps(&mut self.calls, other.calls, |mine, theirs| mine.merge(&theirs));
         self.errors.merge(&other.errors, Errors::MOST_KINDS);
         merge_maps(&mut self.cues, other.cues, CuePoints::merge);
-        merge_maps(&mut self.health, other.health, |mine, theirs| {
-            mine.merge(&theirs)
-        });
+        merge_maps(&mut self.health, other.health, |mine, theirs| mine.merge(&theirs));
         Ok(())
     }
 
     fn check_mergeable(&self, other: &Interval) -> Result<(), MergeError> {
         if self.to < other.from || other.to < self.from {
-            return Err(MergeError::Apart(
-                self.to.min(other.to),
-                self.from.max(other.from),
-            ));
+            return Err(MergeError::Apart(self.to.min(other.to), self.from.max(other.from)));
         }
         for (id, theirs) in &other.points {
             let expected = self.points.get(id).map_or(theirs.kind(), Points::kind);
             if expected != theirs.kind() {
-                return Err(MergeError::Kind(
-                    *id,
-                    KindMismatch {
-                        expected,
-                        found: theirs.kind(),
-                    },
-                ));
+                return Err(MergeError::Kind(*id, KindMismatch { expected, found: theirs.kind() }));
             }
         }
         Ok(())
@@ -124,11 +104,7 @@ impl Interval {
 }
 
 /// Adds every entry of one map to another, merging where both have the key.
-pub(crate) fn merge_maps<K: Ord, V>(
-    into: &mut BTreeMap<K, V>,
-    from: BTreeMap<K, V>,
-    merge: impl Fn(&mut V, V),
-) {
+pub(crate) fn merge_maps<K: Ord, V>(into: &mut BTreeMap<K, V>, from: BTreeMap<K, V>, merge: impl Fn(&mut V, V)) {
     for (key, value) in from {
         match into.entry(key) {
             Entry::Vacant(free) => {
@@ -159,70 +135,32 @@ mod tests {
             let id = SeriesId(pick % 6);
             let (kind, points) = match pick % 3 {
                 0 => (Kind::Count, Points::Count(value)),
-                1 => (
-                    Kind::Ratio,
-                    Points::Ratio {
-                        yes: value / 2,
-                        total: value,
-                    },
-                ),
+                1 => (Kind::Ratio, Points::Ratio { yes: value / 2, total: value }),
                 _ => {
                     let mut bins = Bins::default();
                     bins.record(Duration::from_micros(value));
                     (Kind::Duration, Points::Duration(bins))
                 }
             };
-            merge_maps(
-                &mut interval.points,
-                [(id, points)].into(),
-                |mine, theirs| mine.merge(&theirs).unwrap(),
-            );
-            interval.defines = vec![Definition {
-                id,
-                kind,
-                key: SeriesKey::new(format!("m{}", id.0)),
-            }];
+            merge_maps(&mut interval.points, [(id, points)].into(), |mine, theirs| mine.merge(&theirs).unwrap());
+            interval.defines = vec![Definition { id, kind, key: SeriesKey::new(format!("m{}", id.0)) }];
             let users = interval.users.entry(second).or_default();
-            users
-                .record(UserState::Waiting, UserState::Live, value)
-                .unwrap();
-            interval
-                .calls
-                .entry(format!("c{}", pick % 2))
-                .or_default()
-                .step(CallStep::Begun);
-            interval.errors.add(
-                &format!("e{}", pick % 4),
-                1,
-                &value.to_string(),
-                Errors::MOST_KINDS,
-            );
+            users.record(UserState::Waiting, UserState::Live, value).unwrap();
+            interval.calls.entry(format!("c{}", pick % 2)).or_default().step(CallStep::Begun);
+            interval.errors.add(&format!("e{}", pick % 4), 1, &value.to_string(), Errors::MOST_KINDS);
             let cue = interval.cues.entry(pick % 2).or_default();
             cue.hear("websocket", value as i64 - 500);
             if pick % 5 == 0 {
-                cue.take_snapshot(
-                    "websocket",
-                    Snapshot {
-                        live: value,
-                        connected: value / 2,
-                    },
-                );
+                cue.take_snapshot("websocket", Snapshot { live: value, connected: value / 2 });
             }
-            let health = Health {
-                lag_max_micros: value,
-                dropped_starts: 1,
-                ..Health::default()
-            };
+            let health = Health { lag_max_micros: value, dropped_starts: 1, ..Health::default() };
             interval.health.entry(second).or_default().merge(&health);
         }
         interval
     }
 
     fn any_interval(second: std::ops::Range<i64>) -> impl Strategy<Value = Interval> {
-        (
-            second,
-            prop::collection::vec((any::<u32>(), 0..5_000_u64), 0..6),
-        )
+        (second, prop::collection::vec((any::<u32>(), 0..5_000_u64), 0..6))
             .prop_map(|(second, samples)| interval(second, &samples))
     }
 
@@ -254,18 +192,10 @@ mod tests {
     fn what_does_not_go_together_is_refused_unchanged() {
         let mut first = interval(1, &[(0, 3)]);
         let before = first.clone();
-        assert_eq!(
-            first.merge(Interval::empty(5)),
-            Err(MergeError::Apart(2, 5))
-        );
+        assert_eq!(first.merge(Interval::empty(5)), Err(MergeError::Apart(2, 5)));
         let mut other = Interval::empty(2);
-        other
-            .points
-            .insert(SeriesId(0), Points::Ratio { yes: 0, total: 1 });
-        assert!(matches!(
-            first.merge(other),
-            Err(MergeError::Kind(SeriesId(0), _))
-        ));
+        other.points.insert(SeriesId(0), Points::Ratio { yes: 0, total: 1 });
+        assert!(matches!(first.merge(other), Err(MergeError::Kind(SeriesId(0), _))));
         assert_eq!(first, before);
     }
 }

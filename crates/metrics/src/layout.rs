@@ -27,11 +27,7 @@ pub const TOP_BIN: u16 = bin_of(HIGHEST_MICROS);
 
 /// Returns the bin of a duration in microseconds.
 pub(crate) const fn bin_of(micros: u64) -> u16 {
-    let micros = if micros > HIGHEST_MICROS {
-        HIGHEST_MICROS
-    } else {
-        micros
-    };
+    let micros = if micros > HIGHEST_MICROS { HIGHEST_MICROS } else { micros };
     let doublings = u64::BITS - VALUE_BITS - (micros | ((1 << VALUE_BITS) - 1)).leading_zeros();
     ((doublings as u64) << HALF_BITS) as u16 + (micros >> doublings) as u16
 }
@@ -45,10 +41,7 @@ pub(crate) const fn range_of(bin: u16) -> (u64, u64) {
 
 /// Converts to whole microseconds without the 128-bit division of [`Duration::as_micros`].
 pub(crate) fn micros(duration: Duration) -> u64 {
-    duration
-        .as_secs()
-        .saturating_mul(1_000_000)
-        .saturating_add(u64::from(duration.subsec_micros()))
+    duration.as_secs().saturating_mul(1_000_000).saturating_add(u64::from(duration.subsec_micros()))
 }
 
 #[cfg(test)]

@@ -115,18 +115,12 @@ impl Transitions {
 
     /// Lists the moves that happened as (from, to, users).
     pub fn iter(&self) -> impl Iterator<Item = (UserState, UserState, u64)> {
-        MOVES
-            .iter()
-            .zip(self.0)
-            .filter(|(_, users)| *users > 0)
-            .map(|((from, to), users)| (*from, *to, users))
+        MOVES.iter().zip(self.0).filter(|(_, users)| *users > 0).map(|((from, to), users)| (*from, *to, users))
     }
 
     /// Number of users that moved from one state to another.
     pub fn get(&self, from: UserState, to: UserState) -> u64 {
-        self.iter()
-            .find(|moved| (moved.0, moved.1) == (from, to))
-            .map_or(0, |moved| moved.2)
+        self.iter().find(|moved| (moved.0, moved.1) == (from, to)).map_or(0, |moved| moved.2)
     }
 
     /// Tells whether nobody moved.
@@ -163,11 +157,7 @@ pub struct Ledger {
 impl Ledger {
     /// Starts with every planned user waiting.
     pub fn new(planned: u64) -> Ledger {
-        Ledger {
-            planned,
-            waiting: planned,
-            ..Ledger::default()
-        }
+        Ledger { planned, waiting: planned, ..Ledger::default() }
     }
 
     /// Number of users in a state.
@@ -207,39 +197,16 @@ impl Ledger {
     pub fn apply(&mut self, moved: &Transitions) -> Result<(), LedgerError> {
         let mut after = [0; UserState::ALL.len()];
         for (slot, state) in after.iter_mut().zip(UserState::ALL) {
-            let gone: u128 = moved
-                .iter()
-                .filter(|(from, ..)| *from == state)
-                .map(|(.., users)| u128::from(users))
-                .sum();
-            let come: u128 = moved
-                .iter()
-                .filter(|(_, to, _)| *to == state)
-                .map(|(.., users)| u128::from(users))
-                .sum();
+            let gone: u128 =
+                moved.iter().filter(|(from, ..)| *from == state).map(|(.., users)| u128::from(users)).sum();
+            let come: u128 = moved.iter().filter(|(_, to, _)| *to == state).map(|(.., users)| u128::from(users)).sum();
             let there = u128::from(self.users(state)) + come;
-            *slot = there.checked_sub(gone).ok_or(LedgerError {
-                state,
-                short_by: gone.saturating_sub(there),
-            })?;
+            *slot = there.checked_sub(gone).ok_or(LedgerError { state, short_by: gone.saturating_sub(there) })?;
         }
         // No state is below zero and moves keep the sum, so each is at most `planned`.
-        let [waiting, live, finished, failed, dropped, cancelled, lost] =
-            after.map(|users| users as u64);
-        let restored = self
-            .restored
-            .saturating_add(moved.get(UserState::Lost, UserState::Waiting));
-        *self = Ledger {
-            planned: self.planned,
-            waiting,
-            live,
-            finished,
-            failed,
-            dropped,
-            cancelled,
-            lost,
-            restored,
-        };
+        let [waiting, live, finished, failed, dropped, cancelled, lost] = after.map(|users| users as u64);
+        let restored = self.restored.saturating_add(moved.get(UserState::Lost, UserState::Waiting));
+        *self = Ledger { planned: self.planned, waiting, live, finished, failed, dropped, cancelled, lost, restored };
         Ok(())
     }
 }
@@ -254,38 +221,23 @@ mod tests {
 
     fn moves(rows: &[(UserState, UserState, u64)]) -> Transitions {
         let mut moved = Transitions::default();
-        rows.iter()
-            .for_each(|(from, to, users)| moved.record(*from, *to, *users).unwrap());
+        rows.iter().for_each(|(from, to, users)| moved.record(*from, *to, *users).unwrap());
         moved
     }
 
     #[test]
     fn a_user_may_start_and_finish_in_one_go() {
         let mut ledger = Ledger::new(10);
-        ledger
-            .apply(&moves(&[(Live, Finished, 4), (Waiting, Live, 6)]))
-            .unwrap();
-        assert_eq!(
-            (
-                ledger.users(Waiting),
-                ledger.users(Live),
-                ledger.users(Finished)
-            ),
-            (4, 2, 4)
-        );
+        ledger.apply(&moves(&[(Live, Finished, 4), (Waiting, Live, 6)])).unwrap();
+        assert_eq!((ledger.users(Waiting), ledger.users(Live), ledger.users(Finished)), (4, 2, 4));
     }
 
     #[test]
     fn restoring_is_a_memo_outside_the_sum() {
         let mut ledger = Ledger::new(3);
         ledger.apply(&moves(&[(Waiting, Lost, 2)])).unwrap();
-        ledger
-            .apply(&moves(&[(Lost, Waiting, 1), (Lost, Live, 1)]))
-            .unwrap();
-        assert_eq!(
-            (ledger.restored(), ledger.users(Waiting), ledger.users(Live)),
-            (1, 2, 1)
-        );
+        ledger.apply(&moves(&[(Lost, Waiting, 1), (Lost, Live, 1)])).unwrap();
+        assert_eq!((ledger.restored(), ledger.users(Waiting), ledger.users(Live)), (1, 2, 1));
     }
 
     #[test]

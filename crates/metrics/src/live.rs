@@ -30,16 +30,14 @@ impl Timeline {
     pub fn window(&self, selector: &SeriesKey, span: Span) -> Option<Points> {
         let wanted = self.matching(selector);
         let mut total = None;
-        self.seconds_in(span)
-            .for_each(|(_, points)| merge_selected(&mut total, points, &wanted));
+        self.seconds_in(span).for_each(|(_, points)| merge_selected(&mut total, points, &wanted));
         total
     }
 
     /// Merges the samples of one series over a stretch of time.
     pub(crate) fn total(&self, id: SeriesId, span: Span) -> Option<Points> {
         let mut total = None;
-        self.seconds_in(span)
-            .for_each(|(_, points)| merge_selected(&mut total, points, &[id]));
+        self.seconds_in(span).for_each(|(_, points)| merge_selected(&mut total, points, &[id]));
         total
     }
 
@@ -61,9 +59,7 @@ impl Timeline {
     /// When more users left a state than were in it: an agent has reported what cannot be.
     pub fn ledger_at(&self, second: i64) -> Result<Ledger, LedgerError> {
         let mut moved = Transitions::default();
-        self.users
-            .range(..=second)
-            .for_each(|(_, row)| moved.merge(row));
+        self.users.range(..=second).for_each(|(_, row)| moved.merge(row));
         let mut ledger = Ledger::new(self.planned);
         ledger.apply(&moved)?;
         Ok(ledger)
@@ -83,44 +79,24 @@ impl Timeline {
 
     /// Ids of the series that a selector matches, ascending.
     fn matching(&self, selector: &SeriesKey) -> Vec<SeriesId> {
-        let matching = self
-            .series()
-            .iter()
-            .filter(|series| series.key.matches(&selector.metric, &selector.tags));
+        let matching = self.series().iter().filter(|series| series.key.matches(&selector.metric, &selector.tags));
         matching.map(|series| series.id).collect()
     }
 }
 
 impl Row {
     fn new(second: i64, points: &Points) -> Row {
-        let row = Row {
-            second,
-            count: points.count(),
-            yes: None,
-            p50: None,
-            p99: None,
-        };
+        let row = Row { second, count: points.count(), yes: None, p50: None, p99: None };
         match points {
-            Points::Duration(bins) => Row {
-                p50: bins.percentile(50.0),
-                p99: bins.percentile(99.0),
-                ..row
-            },
-            Points::Ratio { yes, .. } => Row {
-                yes: Some(*yes),
-                ..row
-            },
+            Points::Duration(bins) => Row { p50: bins.percentile(50.0), p99: bins.percentile(99.0), ..row },
+            Points::Ratio { yes, .. } => Row { yes: Some(*yes), ..row },
             Points::Count(_) => row,
         }
     }
 }
 
 /// Adds the samples of the wanted series in one second to a total.
-fn merge_selected(
-    total: &mut Option<Points>,
-    second: &BTreeMap<SeriesId, Points>,
-    wanted: &[SeriesId],
-) {
+fn merge_selected(total: &mut Option<Points>, second: &BTreeMap<SeriesId, Points>, wanted: &[SeriesId]) {
     for points in wanted.iter().filter_map(|id| second.get(id)) {
         merge_into(total, points);
     }
@@ -129,9 +105,7 @@ fn merge_selected(
 /// Adds samples to a total that may not have begun.
 pub(crate) fn merge_into(total: &mut Option<Points>, points: &Points) {
     match total {
-        Some(total) => total
-            .merge(points)
-            .expect("the interner gives every metric one kind"),
+        Some(total) => total.merge(points).expect("the interner gives every metric one kind"),
         None => *total = Some(points.clone()),
     }
 }
@@ -149,20 +123,14 @@ mod tests {
         for second in 0..4 {
             recorder.roll(second);
             for (name, millis) in [("a", 10), ("b", 1_000)] {
-                let id = recorder.series(
-                    Kind::Duration,
-                    &SeriesKey::new("http.response").with("name", name),
-                );
+                let id = recorder.series(Kind::Duration, &SeriesKey::new("http.response").with("name", name));
                 recorder.duration(id, Duration::from_millis(millis));
             }
             recorder.transition(UserState::Waiting, UserState::Live);
         }
         let mut timeline = Timeline::new(Limits::default());
         timeline.plan_users(5);
-        recorder
-            .finish()
-            .iter()
-            .for_each(|interval| timeline.add(1, interval).unwrap());
+        recorder.finish().iter().for_each(|interval| timeline.add(1, interval).unwrap());
         timeline
     }
 
@@ -170,35 +138,19 @@ mod tests {
     fn a_window_merges_what_the_selector_matches() {
         let timeline = timeline();
         let count = |selector: SeriesKey, from_s, to_s| {
-            timeline
-                .window(&selector, Span { from_s, to_s })
-                .map(|points| points.count())
+            timeline.window(&selector, Span { from_s, to_s }).map(|points| points.count())
         };
         assert_eq!(count(SeriesKey::new("http.response"), 1, 3), Some(4));
-        assert_eq!(
-            count(SeriesKey::new("http.response").with("name", "a"), 0, 9),
-            Some(4)
-        );
-        assert_eq!(
-            count(SeriesKey::new("http.response").with("name", "c"), 0, 9),
-            None
-        );
+        assert_eq!(count(SeriesKey::new("http.response").with("name", "a"), 0, 9), Some(4));
+        assert_eq!(count(SeriesKey::new("http.response").with("name", "c"), 0, 9), None);
         assert_eq!(count(SeriesKey::new("http.response"), 3, 1), None);
     }
 
     #[test]
     fn rows_and_ledger_follow_the_seconds() {
         let timeline = timeline();
-        let rows = timeline.rows(
-            &SeriesKey::new("http.response"),
-            Span { from_s: 2, to_s: 9 },
-        );
-        assert_eq!(
-            rows.iter()
-                .map(|row| (row.second, row.count))
-                .collect::<Vec<_>>(),
-            [(2, 2), (3, 2)]
-        );
+        let rows = timeline.rows(&SeriesKey::new("http.response"), Span { from_s: 2, to_s: 9 });
+        assert_eq!(rows.iter().map(|row| (row.second, row.count)).collect::<Vec<_>>(), [(2, 2), (3, 2)]);
         assert!(rows[0].p50 < rows[0].p99);
         assert_eq!(timeline.ledger_at(1).unwrap().users(UserState::Live), 2);
         assert_eq!(timeline.ledger_now().unwrap().users(UserState::Waiting), 1);

@@ -47,17 +47,11 @@ impl Merger {
         let (from, to) = (interval.from, interval.to);
         check_span(from, to)?;
         let source = u32::try_from(thread).map_err(|_| Refused::TooMany)?;
-        self.catalogue
-            .learn(source, &std::mem::take(&mut interval.defines))?;
+        self.catalogue.learn(source, &std::mem::take(&mut interval.defines))?;
         let theirs = std::mem::take(&mut interval.points);
-        add_points(
-            &mut interval.points,
-            self.catalogue.translate(source, &theirs)?,
-        );
+        add_points(&mut interval.points, self.catalogue.translate(source, &theirs)?);
         match self.pending.get_mut(&from) {
-            Some(pending) => pending
-                .merge(interval)
-                .expect("same start and checked kinds: nothing to refuse"),
+            Some(pending) => pending.merge(interval).expect("same start and checked kinds: nothing to refuse"),
             None => {
                 self.pending.insert(from, interval);
             }
@@ -107,9 +101,7 @@ impl Merger {
         let rest = self.pending.split_off(&upto);
         let mut seconds = std::mem::replace(&mut self.pending, rest);
         for second in next..upto {
-            seconds
-                .entry(second)
-                .or_insert_with(|| Interval::empty(second));
+            seconds.entry(second).or_insert_with(|| Interval::empty(second));
         }
         self.next = Some(next.max(upto));
         let announced = seconds.into_values().map(|mut interval| {
@@ -163,21 +155,9 @@ mod tests {
         let ready = merger.ready();
         assert_eq!(seconds(&ready), [0, 1]);
         for interval in &ready {
-            assert!(
-                interval
-                    .points
-                    .values()
-                    .all(|points| *points == Points::Count(2)),
-                "ids are those of the agent"
-            );
+            assert!(interval.points.values().all(|points| *points == Points::Count(2)), "ids are those of the agent");
         }
-        assert_eq!(
-            ready
-                .iter()
-                .map(|interval| interval.defines.len())
-                .collect::<Vec<_>>(),
-            [2, 0]
-        );
+        assert_eq!(ready.iter().map(|interval| interval.defines.len()).collect::<Vec<_>>(), [2, 0]);
         merger.ended(1);
         assert_eq!(seconds(&merger.ready()), [2]);
     }
@@ -231,9 +211,6 @@ mod tests {
         merger.add(1, thread(&["a"], 0..1).remove(0)).unwrap();
         let late = merger.flush(3);
         assert_eq!(seconds(&late), [0]);
-        assert_eq!(
-            late[0].points.values().collect::<Vec<_>>(),
-            [&Points::Count(1)]
-        );
+        assert_eq!(late[0].points.values().collect::<Vec<_>>(), [&Points::Count(1)]);
     }
 }

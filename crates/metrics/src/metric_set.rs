@@ -27,38 +27,23 @@ impl MetricSet {
     /// Takes the whole run, which lasted `duration`.
     pub fn whole(timeline: &Timeline, firings: &[CueFiring], duration: Duration) -> MetricSet {
         let Some(span) = timeline.span() else {
-            return MetricSet {
-                duration,
-                ..MetricSet::default()
-            };
+            return MetricSet { duration, ..MetricSet::default() };
         };
-        MetricSet {
-            duration,
-            ..MetricSet::window(timeline, firings, span)
-        }
+        MetricSet { duration, ..MetricSet::window(timeline, firings, span) }
     }
 
     /// Takes a stretch of the run, with the cues that were fired in it.
     pub fn window(timeline: &Timeline, firings: &[CueFiring], span: Span) -> MetricSet {
         let length = span.to_s.saturating_sub(span.from_s).max(0);
-        let mut set = MetricSet {
-            series: BTreeMap::new(),
-            duration: Duration::from_secs(length.unsigned_abs()),
-        };
+        let mut set = MetricSet { series: BTreeMap::new(), duration: Duration::from_secs(length.unsigned_abs()) };
         for series in timeline.series() {
             let total = timeline.total(series.id, span);
-            set.series
-                .extend(total.map(|points| (series.key.clone(), points)));
+            set.series.extend(total.map(|points| (series.key.clone(), points)));
         }
-        let is_inside = |firing: &&CueFiring| {
-            (span.from_s..span.to_s).contains(&(firing.fired_at_s.floor() as i64))
-        };
+        let is_inside = |firing: &&CueFiring| (span.from_s..span.to_s).contains(&(firing.fired_at_s.floor() as i64));
         for firing in firings.iter().filter(is_inside) {
             let record = timeline.cues().get(&firing.number);
-            for (key, points) in record
-                .into_iter()
-                .flat_map(|record| cue_points(firing, &record.points))
-            {
+            for (key, points) in record.into_iter().flat_map(|record| cue_points(firing, &record.points)) {
                 let mut total = set.series.remove(&key);
                 merge_into(&mut total, &points);
                 set.series.extend(total.map(|points| (key, points)));
@@ -77,10 +62,7 @@ impl MetricSet {
     /// such statistic.
     pub fn statistic(&self, selector: &SeriesKey, stat: Statistic) -> Option<f64> {
         let mut total = None;
-        let matching = self
-            .series
-            .iter()
-            .filter(|(key, _)| key.matches(&selector.metric, &selector.tags));
+        let matching = self.series.iter().filter(|(key, _)| key.matches(&selector.metric, &selector.tags));
         matching.for_each(|(_, points)| merge_into(&mut total, points));
         self.statistic_of(&total?, stat)
     }
@@ -92,16 +74,12 @@ impl MetricSet {
         let seconds = |duration: Option<Duration>| duration.map(|duration| duration.as_secs_f64());
         match (points, stat) {
             (_, Statistic::Count) => Some(count),
-            (Points::Ratio { yes, total }, Statistic::Rate) => {
-                (*total > 0).then(|| *yes as f64 / count)
-            }
+            (Points::Ratio { yes, total }, Statistic::Rate) => (*total > 0).then(|| *yes as f64 / count),
             (_, Statistic::Rate) => per_second,
             (Points::Duration(bins), Statistic::Min) => seconds(bins.min()),
             (Points::Duration(bins), Statistic::Max) => seconds(bins.max()),
             (Points::Duration(bins), Statistic::Mean) => seconds(bins.mean()),
-            (Points::Duration(bins), Statistic::Percentile(percent)) => {
-                seconds(bins.percentile(percent))
-            }
+            (Points::Duration(bins), Statistic::Percentile(percent)) => seconds(bins.percentile(percent)),
             (Points::Count(_) | Points::Ratio { .. }, _) => None,
         }
     }
@@ -117,9 +95,7 @@ mod tests {
 
     /// One agent whose answers all take about `millis`.
     fn agent(timeline: &mut Timeline, number: u32, millis: u64, samples: u64) -> Vec<u64> {
-        let micros: Vec<u64> = (0..samples)
-            .map(|sample| millis * 1_000 + sample * 37)
-            .collect();
+        let micros: Vec<u64> = (0..samples).map(|sample| millis * 1_000 + sample * 37).collect();
         let mut recorder = Recorder::new(Limits::default());
         let region = if number == 1 { "near" } else { "far" };
         let key = SeriesKey::new("http.response").with("region", region);
@@ -128,10 +104,7 @@ mod tests {
             recorder.roll(position as i64 / 100);
             recorder.duration(id, Duration::from_micros(*micros));
         }
-        recorder
-            .finish()
-            .iter()
-            .for_each(|interval| timeline.add(number, interval).unwrap());
+        recorder.finish().iter().for_each(|interval| timeline.add(number, interval).unwrap());
         micros
     }
 
@@ -141,27 +114,18 @@ mod tests {
         let mut samples = agent(&mut timeline, 1, 3, 1_000);
         samples.extend(agent(&mut timeline, 2, 2_000, 50));
         let mut histogram = Bins::default().to_histogram();
-        samples
-            .iter()
-            .for_each(|micros| histogram.record(*micros).unwrap());
+        samples.iter().for_each(|micros| histogram.record(*micros).unwrap());
 
         let set = MetricSet::whole(&timeline, &[], Duration::from_secs(10));
         let all = SeriesKey::new("http.response");
         for percent in [0.0, 50.0, 90.0, 95.0, 99.0, 99.9, 100.0] {
             let expected = histogram.value_at_percentile(percent) as f64 / 1e6;
-            assert_eq!(
-                set.statistic(&all, Statistic::Percentile(percent)),
-                Some(expected),
-                "p({percent})"
-            );
+            assert_eq!(set.statistic(&all, Statistic::Percentile(percent)), Some(expected), "p({percent})");
         }
         assert_eq!(set.statistic(&all, Statistic::Count), Some(1_050.0));
         assert_eq!(set.statistic(&all, Statistic::Rate), Some(105.0));
         assert_eq!(set.statistic(&all, Statistic::Max), Some(2.001_813));
-        assert_eq!(
-            set.statistic(&all.with("region", "far"), Statistic::Count),
-            Some(50.0)
-        );
+        assert_eq!(set.statistic(&all.with("region", "far"), Statistic::Count), Some(50.0));
         let window = MetricSet::window(&timeline, &[], Span { from_s: 1, to_s: 3 });
         assert_eq!(window.statistic(&all, Statistic::Rate), Some(100.0));
     }
@@ -172,10 +136,7 @@ mod tests {
             series: [
                 (SeriesKey::new("count"), Points::Count(30)),
                 (SeriesKey::new("ratio"), Points::Ratio { yes: 1, total: 4 }),
-                (
-                    SeriesKey::new("nothing"),
-                    Points::Ratio { yes: 0, total: 0 },
-                ),
+                (SeriesKey::new("nothing"), Points::Ratio { yes: 0, total: 0 }),
             ]
             .into(),
             duration: Duration::from_secs(60),
@@ -190,11 +151,7 @@ mod tests {
             ("absent", Statistic::Count, None),
         ];
         for (metric, stat, expected) in rows {
-            assert_eq!(
-                set.statistic(&SeriesKey::new(metric), stat),
-                expected,
-                "{metric} {stat:?}"
-            );
+            assert_eq!(set.statistic(&SeriesKey::new(metric), stat), expected, "{metric} {stat:?}");
         }
     }
 }

@@ -23,8 +23,7 @@ impl OpenBins {
     /// Adds one sample, in microseconds.
     pub(crate) fn record(&mut self, micros: u64) {
         let bin = bin_of(micros);
-        let block =
-            self.blocks[usize::from(bin >> BLOCK_BITS)].get_or_insert_with(|| Box::new([0; BLOCK]));
+        let block = self.blocks[usize::from(bin >> BLOCK_BITS)].get_or_insert_with(|| Box::new([0; BLOCK]));
         let counter = &mut block[usize::from(bin) % BLOCK];
         if *counter == 0 {
             self.touched.push(bin);
@@ -38,9 +37,7 @@ impl OpenBins {
         self.touched.sort_unstable();
         let counts = self.touched.iter().map(|bin| {
             let block = self.blocks[usize::from(bin >> BLOCK_BITS)].as_mut();
-            block.map_or(0, |block| {
-                std::mem::take(&mut block[usize::from(*bin) % BLOCK])
-            })
+            block.map_or(0, |block| std::mem::take(&mut block[usize::from(*bin) % BLOCK]))
         });
         let counts = counts.collect();
         let bins = self.touched.clone();

@@ -57,21 +57,12 @@ impl Points {
         match (self, other) {
             (Points::Duration(bins), Points::Duration(more)) => bins.merge(more),
             (Points::Count(count), Points::Count(more)) => *count = count.saturating_add(*more),
-            (
-                Points::Ratio { yes, total },
-                Points::Ratio {
-                    yes: more_yes,
-                    total: more_total,
-                },
-            ) => {
+            (Points::Ratio { yes, total }, Points::Ratio { yes: more_yes, total: more_total }) => {
                 *yes = yes.saturating_add(*more_yes);
                 *total = total.saturating_add(*more_total);
             }
             (_, other) => {
-                return Err(KindMismatch {
-                    expected,
-                    found: other.kind(),
-                });
+                return Err(KindMismatch { expected, found: other.kind() });
             }
         }
         Ok(())
@@ -86,13 +77,7 @@ mod tests {
     fn kinds_do_not_mix() {
         let mut points = Points::Count(3);
         let error = points.merge(&Points::Ratio { yes: 1, total: 1 });
-        assert_eq!(
-            error,
-            Err(KindMismatch {
-                expected: Kind::Count,
-                found: Kind::Ratio
-            })
-        );
+        assert_eq!(error, Err(KindMismatch { expected: Kind::Count, found: Kind::Ratio }));
         assert_eq!(points, Points::Count(3));
     }
 }

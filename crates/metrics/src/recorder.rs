@@ -77,10 +77,7 @@ impl Recorder {
                 Kind::Count => OpenPoints::Count(0),
                 Kind::Ratio => OpenPoints::Ratio { yes: 0, total: 0 },
             };
-            self.slots.push(Slot {
-                points,
-                used: false,
-            });
+            self.slots.push(Slot { points, used: false });
         }
         id
     }
@@ -145,10 +142,7 @@ impl Recorder {
     /// with the user's tags.
     pub fn error(&mut self, kind: &str, sample: &str, tags: &Tags) {
         self.open.errors.add(kind, 1, sample, self.limits.errors);
-        let series = SeriesKey {
-            metric: "errors".to_owned(),
-            tags: tags.with("kind", kind),
-        };
+        let series = SeriesKey { metric: "errors".to_owned(), tags: tags.with("kind", kind) };
         let id = self.series(Kind::Count, &series);
         self.count(id, 1);
     }
@@ -156,8 +150,7 @@ impl Recorder {
     /// Notes who should hear a cue, at its intended instant. Call it also with zeros: no snapshot
     /// means unknown.
     pub fn cue_snapshot(&mut self, cue: u32, transport: &str, live: u64, connected: u64) {
-        self.cue(cue)
-            .take_snapshot(transport, Snapshot { live, connected });
+        self.cue(cue).take_snapshot(transport, Snapshot { live, connected });
     }
 
     /// Counts the first hearing of a user in the snapshot, `after_micros` after the intended
@@ -211,11 +204,7 @@ impl Recorder {
     /// rehearsal.
     #[cold]
     fn misuse(&mut self, id: SeriesId, kind: Kind) {
-        self.error(
-            "metrics",
-            &format!("series {} is not a {kind}", id.0),
-            &Tags::default(),
-        );
+        self.error("metrics", &format!("series {} is not a {kind}", id.0), &Tags::default());
     }
 
     fn close(&mut self, second: i64) {
@@ -224,12 +213,8 @@ impl Recorder {
         interval.points = self.close_points();
         interval.defines = self.interner.announce(interval.points.keys());
         let users = std::mem::take(&mut self.users);
-        interval
-            .users
-            .extend((!users.is_empty()).then_some((second, users)));
-        interval
-            .health
-            .extend(self.health.take().map(|health| (second, health)));
+        interval.users.extend((!users.is_empty()).then_some((second, users)));
+        interval.health.extend(self.health.take().map(|health| (second, health)));
         interval.calls = self.calls.close();
         self.closed.push(interval);
     }
@@ -249,10 +234,9 @@ impl OpenPoints {
         match self {
             OpenPoints::Duration(bins) => Points::Duration(bins.close()),
             OpenPoints::Count(count) => Points::Count(std::mem::take(count)),
-            OpenPoints::Ratio { yes, total } => Points::Ratio {
-                yes: std::mem::take(yes),
-                total: std::mem::take(total),
-            },
+            OpenPoints::Ratio { yes, total } => {
+                Points::Ratio { yes: std::mem::take(yes), total: std::mem::take(total) }
+            }
         }
     }
 }
@@ -273,20 +257,12 @@ mod tests {
         recorder.duration(id, Duration::from_millis(3));
         let mut intervals = recorder.take_closed();
         intervals.extend(recorder.finish());
-        let seconds: Vec<_> = intervals
-            .iter()
-            .map(|interval| (interval.from, interval.to))
-            .collect();
+        let seconds: Vec<_> = intervals.iter().map(|interval| (interval.from, interval.to)).collect();
         assert_eq!(seconds, [(-1, 0), (0, 1), (1, 2), (2, 3)]);
-        let samples: Vec<_> = intervals
-            .iter()
-            .map(|interval| interval.points.get(&id).map_or(0, Points::count))
-            .collect();
+        let samples: Vec<_> =
+            intervals.iter().map(|interval| interval.points.get(&id).map_or(0, Points::count)).collect();
         assert_eq!(samples, [1, 0, 0, 2]);
-        let defined: Vec<_> = intervals
-            .iter()
-            .map(|interval| interval.defines.len())
-            .collect();
+        let defined: Vec<_> = intervals.iter().map(|interval| interval.defines.len()).collect();
         assert_eq!(defined, [1, 0, 0, 0]);
     }
 
@@ -305,32 +281,16 @@ mod tests {
         recorder.cue_heard(1, "websocket", -1);
         recorder.cue_late_heard(1);
         recorder.cue_duplicate(1);
-        recorder.health(Health {
-            cpu_milli: 500,
-            ..Health::default()
-        });
+        recorder.health(Health { cpu_milli: 500, ..Health::default() });
         let interval = recorder.finish().remove(0);
         assert_eq!(interval.points[&failed], Points::Ratio { yes: 1, total: 2 });
-        assert_eq!(
-            interval.users[&7].get(UserState::Waiting, UserState::Live),
-            1
-        );
+        assert_eq!(interval.users[&7].get(UserState::Waiting, UserState::Live), 1);
         assert_eq!(interval.calls["vote"].begun, 1);
-        assert_eq!(
-            interval
-                .errors
-                .iter()
-                .next()
-                .map(|(kind, error)| (kind, error.count)),
-            Some(("timeout", 1))
-        );
+        assert_eq!(interval.errors.iter().next().map(|(kind, error)| (kind, error.count)), Some(("timeout", 1)));
         assert_eq!(interval.points.len(), 2, "errors are a series as well");
         let cue = &interval.cues[&1];
         assert_eq!(cue.heard["websocket"], [(-1, 1)].into());
-        assert_eq!(
-            (cue.late_heard, cue.duplicates, cue.first_micros),
-            (1, 1, Some(-1))
-        );
+        assert_eq!((cue.late_heard, cue.duplicates, cue.first_micros), (1, 1, Some(-1)));
         assert_eq!(interval.health[&7].cpu_milli, 500);
     }
 
@@ -343,11 +303,7 @@ mod tests {
         recorder.ratio(SeriesId(99), true);
         recorder.transition(UserState::Finished, UserState::Live);
         let interval = recorder.finish().remove(0);
-        let kinds: Vec<_> = interval
-            .errors
-            .iter()
-            .map(|(kind, error)| (kind, error.count))
-            .collect();
+        let kinds: Vec<_> = interval.errors.iter().map(|(kind, error)| (kind, error.count)).collect();
         assert_eq!(kinds, [("ledger", 1), ("metrics", 2)]);
         assert!(!interval.points.contains_key(&id));
     }

@@ -58,9 +58,7 @@ impl Tags {
 
     /// Lists the tags in order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str()))
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
     /// Tells whether there are none.
@@ -70,17 +68,13 @@ impl Tags {
 
     /// Tells whether every tag of `subset` is here with the same value.
     pub fn include(&self, subset: &Tags) -> bool {
-        subset
-            .iter()
-            .all(|(key, value)| self.get(key) == Some(value))
+        subset.iter().all(|(key, value)| self.get(key) == Some(value))
     }
 }
 
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Tags {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Tags {
-        let pairs = pairs
-            .into_iter()
-            .map(|(key, value)| (key.into(), value.into()));
+        let pairs = pairs.into_iter().map(|(key, value)| (key.into(), value.into()));
         Tags(Arc::new(pairs.collect()))
     }
 }
@@ -98,19 +92,13 @@ pub struct SeriesKey {
 impl SeriesKey {
     /// Makes a key without tags.
     pub fn new(metric: impl Into<String>) -> SeriesKey {
-        SeriesKey {
-            metric: metric.into(),
-            tags: Tags::default(),
-        }
+        SeriesKey { metric: metric.into(), tags: Tags::default() }
     }
 
     /// Returns this key with one more tag.
     #[must_use]
     pub fn with(&self, key: impl Into<String>, value: impl Into<String>) -> SeriesKey {
-        SeriesKey {
-            metric: self.metric.clone(),
-            tags: self.tags.with(key, value),
-        }
+        SeriesKey { metric: self.metric.clone(), tags: self.tags.with(key, value) }
     }
 
     /// Tells whether this series is of `metric` and has at least `tags`.
@@ -141,10 +129,7 @@ fn write_value(out: &mut fmt::Formatter<'_>, value: &str) -> fmt::Result {
     if !value.is_empty() && value.chars().all(is_plain) {
         return out.write_str(value);
     }
-    let escaped = value
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n");
+    let escaped = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
     write!(out, "\"{escaped}\"")
 }
 
@@ -172,19 +157,10 @@ mod tests {
     fn keys_print_as_thresholds_write_them() {
         let rows = [
             (SeriesKey::new("http.failed"), "http.failed"),
-            (
-                SeriesKey::new("m").with("c", "d e").with("a", "b"),
-                r#"m{a:b,c:"d e"}"#,
-            ),
+            (SeriesKey::new("m").with("c", "d e").with("a", "b"), r#"m{a:b,c:"d e"}"#),
             (SeriesKey::new("m").with("a", ""), r#"m{a:""}"#),
-            (
-                SeriesKey::new("m").with("a", "say \"x\\y\""),
-                r#"m{a:"say \"x\\y\""}"#,
-            ),
-            (
-                SeriesKey::new("m").with("name", "/api/:id"),
-                r#"m{name:"/api/:id"}"#,
-            ),
+            (SeriesKey::new("m").with("a", "say \"x\\y\""), r#"m{a:"say \"x\\y\""}"#),
+            (SeriesKey::new("m").with("name", "/api/:id"), r#"m{name:"/api/:id"}"#),
         ];
         for (key, text) in rows {
             assert_eq!(key.to_string(), text);

@@ -39,10 +39,7 @@ impl Spans {
     pub fn missing(&self, within: Span) -> Vec<Span> {
         let mut from_s = within.from_s;
         let mut missing = Vec::new();
-        let after = Span {
-            from_s: within.to_s,
-            to_s: within.to_s,
-        };
+        let after = Span { from_s: within.to_s, to_s: within.to_s };
         for span in self.0.iter().chain([&after]) {
             let to_s = span.from_s.min(within.to_s);
             if from_s < to_s {

@@ -99,16 +99,9 @@ impl Summary {
     ///
     /// # Errors
     /// When agents reported more users leaving a state than were in it.
-    pub fn of(
-        timeline: &Timeline,
-        firings: &[CueFiring],
-        duration: Duration,
-    ) -> Result<Summary, LedgerError> {
+    pub fn of(timeline: &Timeline, firings: &[CueFiring], duration: Duration) -> Result<Summary, LedgerError> {
         let set = MetricSet::whole(timeline, firings, duration);
-        let calls = timeline.calls().iter().map(|(name, counts)| CallSummary {
-            name: name.clone(),
-            counts: *counts,
-        });
+        let calls = timeline.calls().iter().map(|(name, counts)| CallSummary { name: name.clone(), counts: *counts });
         let errors = timeline.errors().iter().map(|(kind, error)| ErrorSummary {
             kind: kind.to_owned(),
             count: error.count,
@@ -117,16 +110,10 @@ impl Summary {
         Ok(Summary {
             users: timeline.ledger_now()?,
             calls: calls.collect(),
-            metrics: set
-                .iter()
-                .map(|(key, points)| MetricSummary::of(&set, key, points))
-                .collect(),
+            metrics: set.iter().map(|(key, points)| MetricSummary::of(&set, key, points)).collect(),
             checks: checks(&set),
             errors: errors.collect(),
-            cues: firings
-                .iter()
-                .map(|firing| CueSummary::of(timeline, firing))
-                .collect(),
+            cues: firings.iter().map(|firing| CueSummary::of(timeline, firing)).collect(),
         })
     }
 }
@@ -158,10 +145,8 @@ fn checks(set: &MetricSet) -> Vec<CheckSummary> {
     for (key, points) in set.iter().filter(|(key, _)| key.metric == "checks") {
         let name = key.tags.get("name").unwrap_or_default();
         if let Points::Ratio { yes, total } = points {
-            let check = checks.entry(name).or_insert_with(|| CheckSummary {
-                name: name.to_owned(),
-                ..CheckSummary::default()
-            });
+            let check =
+                checks.entry(name).or_insert_with(|| CheckSummary { name: name.to_owned(), ..CheckSummary::default() });
             check.passed = check.passed.saturating_add(*yes);
             check.failed = check.failed.saturating_add(total.saturating_sub(*yes));
         }
@@ -185,21 +170,14 @@ mod tests {
         for (agent, region) in [(1, "eu"), (2, "us")] {
             let mut recorder = Recorder::new(Limits::default());
             recorder.roll(0);
-            let check = recorder.series(
-                Kind::Ratio,
-                &SeriesKey::new("checks")
-                    .with("name", "counted")
-                    .with("region", region),
-            );
+            let check =
+                recorder.series(Kind::Ratio, &SeriesKey::new("checks").with("name", "counted").with("region", region));
             recorder.ratio(check, agent == 1);
             recorder.transition(UserState::Waiting, UserState::Live);
             let vote = recorder.call_name("vote");
             recorder.call(vote, CallStep::Begun);
             recorder.error("timeout", "after 5 s", &Tags::default());
-            recorder
-                .finish()
-                .iter()
-                .for_each(|interval| timeline.add(agent, interval).unwrap());
+            recorder.finish().iter().for_each(|interval| timeline.add(agent, interval).unwrap());
         }
         Summary::of(&timeline, &[], Duration::from_secs(4)).unwrap()
     }
@@ -207,28 +185,15 @@ mod tests {
     #[test]
     fn the_shapes_are_those_of_the_summary_file() {
         let summary = serde_json::to_value(summary()).unwrap();
-        assert_eq!(
-            summary["checks"],
-            json!([{ "name": "counted", "passed": 1, "failed": 1 }])
-        );
-        assert_eq!(
-            summary["calls"],
-            json!([{ "name": "vote", "begun": 2, "answered": 0, "failed": 0, "cut": 0 }])
-        );
-        assert_eq!(
-            summary["errors"],
-            json!([{ "kind": "timeout", "count": 2, "sample": "after 5 s" }])
-        );
+        assert_eq!(summary["checks"], json!([{ "name": "counted", "passed": 1, "failed": 1 }]));
+        assert_eq!(summary["calls"], json!([{ "name": "vote", "begun": 2, "answered": 0, "failed": 0, "cut": 0 }]));
+        assert_eq!(summary["errors"], json!([{ "kind": "timeout", "count": 2, "sample": "after 5 s" }]));
         let users = json!({ "planned": 4, "waiting": 2, "live": 2, "finished": 0, "failed": 0, "dropped": 0,
             "cancelled": 0, "lost": 0, "restored": 0 });
         assert_eq!(summary["users"], users);
         let check = json!({ "name": "checks", "kind": "ratio", "tags": { "name": "counted", "region": "eu" }, "count": 1,
             "rate": 1.0, "mean": null, "min": null, "max": null, "p50": null, "p90": null, "p95": null, "p99": null, "p999": null });
         assert_eq!(summary["metrics"][0], check);
-        assert_eq!(
-            summary["metrics"][2]["rate"],
-            json!(0.5),
-            "errors per second"
-        );
+        assert_eq!(summary["metrics"][2]["rate"], json!(0.5), "errors per second");
     }
 }

@@ -72,10 +72,7 @@ impl Timeline {
     /// Says that an agent owes every second from `from_s` on. Every incarnation of an agent has a
     /// number of its own.
     pub fn expects(&mut self, agent: u32, from_s: i64) {
-        self.agents
-            .entry(agent)
-            .or_insert_with(|| AgentRecord::new(from_s))
-            .from_s = from_s;
+        self.agents.entry(agent).or_insert_with(|| AgentRecord::new(from_s)).from_s = from_s;
     }
 
     /// Says that an agent has left in order and owes nothing from `at_s` on.
@@ -98,17 +95,8 @@ impl Timeline {
     ///
     /// # Errors
     /// When users never move that way.
-    pub fn move_users(
-        &mut self,
-        second: i64,
-        from: UserState,
-        to: UserState,
-        users: u64,
-    ) -> Result<(), NotAllowed> {
-        self.users
-            .entry(second)
-            .or_default()
-            .record(from, to, users)
+    pub fn move_users(&mut self, second: i64, from: UserState, to: UserState, users: u64) -> Result<(), NotAllowed> {
+        self.users.entry(second).or_default().record(from, to, users)
     }
 
     /// Merges an agent's interval into its seconds. The samples of several seconds that the agent
@@ -137,10 +125,7 @@ impl Timeline {
         let first = self.agents.values().map(|agent| agent.from_s).min()?;
         let awaited = self.agents.values().filter(|agent| agent.is_awaited());
         let reported = self.agents.values().map(AgentRecord::reported_until);
-        let until = awaited
-            .map(AgentRecord::reported_until)
-            .min()
-            .or_else(|| reported.max())?;
+        let until = awaited.map(AgentRecord::reported_until).min().or_else(|| reported.max())?;
         (until > first).then_some(until - 1)
     }
 
@@ -149,10 +134,7 @@ impl Timeline {
         let first = *self.seconds.first_key_value()?.0;
         let last = *self.seconds.last_key_value()?.0;
         let to_s = self.coarse.iter().map(|span| span.to_s).max();
-        Some(Span {
-            from_s: first,
-            to_s: to_s.unwrap_or(first).max(last + 1),
-        })
+        Some(Span { from_s: first, to_s: to_s.unwrap_or(first).max(last + 1) })
     }
 
     /// Stretches of several seconds that some agent could only report in one piece: between them
@@ -192,32 +174,16 @@ impl Timeline {
     }
 
     fn add_agent_rows(&mut self, agent: u32, interval: &Interval) {
-        let span = Span {
-            from_s: interval.from,
-            to_s: interval.to,
-        };
-        let record = self
-            .agents
-            .entry(agent)
-            .or_insert_with(|| AgentRecord::new(span.from_s));
+        let span = Span { from_s: interval.from, to_s: interval.to };
+        let record = self.agents.entry(agent).or_insert_with(|| AgentRecord::new(span.from_s));
         record.reported.insert(span);
         if interval.to - interval.from > 1 {
             self.coarse.insert(span);
         }
-        interval
-            .users
-            .values()
-            .for_each(|moved| record.users.merge(moved));
-        interval
-            .health
-            .values()
-            .for_each(|health| record.worst.merge(health));
-        merge_maps(&mut self.users, interval.users.clone(), |mine, theirs| {
-            mine.merge(&theirs)
-        });
-        merge_maps(&mut self.health, interval.health.clone(), |mine, theirs| {
-            mine.merge(&theirs)
-        });
+        interval.users.values().for_each(|moved| record.users.merge(moved));
+        interval.health.values().for_each(|health| record.worst.merge(health));
+        merge_maps(&mut self.users, interval.users.clone(), |mine, theirs| mine.merge(&theirs));
+        merge_maps(&mut self.health, interval.health.clone(), |mine, theirs| mine.merge(&theirs));
     }
 
     fn add_totals(&mut self, agent: u32, interval: &Interval) {
@@ -229,9 +195,7 @@ impl Timeline {
         self.errors.merge(&interval.errors, self.limits.errors);
         for (number, points) in &interval.cues {
             let record = self.cues.entry(*number).or_default();
-            record
-                .looked
-                .extend(points.snapshot.is_some().then_some(agent));
+            record.looked.extend(points.snapshot.is_some().then_some(agent));
             record.points.merge(points.clone());
         }
     }
@@ -247,11 +211,7 @@ mod tests {
         Interval {
             from,
             to,
-            defines: vec![Definition {
-                id: SeriesId(4),
-                kind: Kind::Count,
-                key: SeriesKey::new("m"),
-            }],
+            defines: vec![Definition { id: SeriesId(4), kind: Kind::Count, key: SeriesKey::new("m") }],
             points: [(SeriesId(4), Points::Count(1))].into(),
             ..Interval::default()
         }
@@ -277,10 +237,7 @@ mod tests {
         assert_eq!(timeline.settled(), Some(3), "who left owes nothing");
         timeline.left(2, 4);
         assert_eq!(timeline.settled(), Some(3));
-        assert_eq!(
-            timeline.agents()[&3].unobserved(4),
-            [Span { from_s: 2, to_s: 4 }]
-        );
+        assert_eq!(timeline.agents()[&3].unobserved(4), [Span { from_s: 2, to_s: 4 }]);
         assert_eq!(timeline.agents()[&1].unobserved(9), []);
         assert_eq!(timeline.coarse().count(), 2);
     }
@@ -291,11 +248,8 @@ mod tests {
         for (agent, from) in [(1, 5), (2, 5), (1, 4), (3, 4)] {
             timeline.add(agent, &interval(from, from + 1)).unwrap();
         }
-        let counts: Vec<_> = timeline
-            .seconds
-            .iter()
-            .map(|(second, points)| (*second, points[&SeriesId(0)].count()))
-            .collect();
+        let counts: Vec<_> =
+            timeline.seconds.iter().map(|(second, points)| (*second, points[&SeriesId(0)].count())).collect();
         assert_eq!(counts, [(4, 2), (5, 2)]);
     }
 
@@ -308,40 +262,21 @@ mod tests {
             assert_eq!(timeline.seconds.len(), 1, "nothing was counted");
         };
         check(interval(2, 2), Refused::Span(2, 2));
-        check(
-            interval(i64::MIN, i64::MAX),
-            Refused::Span(i64::MIN, i64::MAX),
-        );
-        let row = Interval {
-            users: [(9, Transitions::default())].into(),
-            ..interval(1, 2)
-        };
+        check(interval(i64::MIN, i64::MAX), Refused::Span(i64::MIN, i64::MAX));
+        let row = Interval { users: [(9, Transitions::default())].into(), ..interval(1, 2) };
         check(row, Refused::Row(9));
-        let unknown = Interval {
-            points: [(SeriesId(9), Points::Count(1))].into(),
-            ..interval(1, 2)
-        };
+        let unknown = Interval { points: [(SeriesId(9), Points::Count(1))].into(), ..interval(1, 2) };
         check(unknown, Refused::Undefined(SeriesId(9)));
         let mut redefined = interval(1, 2);
         redefined.defines[0].key = SeriesKey::new("n");
         check(redefined, Refused::Redefined(SeriesId(4)));
-        let kind = Interval {
-            points: [(SeriesId(4), Points::Ratio { yes: 1, total: 1 })].into(),
-            ..interval(1, 2)
-        };
+        let kind = Interval { points: [(SeriesId(4), Points::Ratio { yes: 1, total: 1 })].into(), ..interval(1, 2) };
         let share = Interval {
-            defines: vec![Definition {
-                id: SeriesId(5),
-                kind: Kind::Ratio,
-                key: SeriesKey::new("r"),
-            }],
+            defines: vec![Definition { id: SeriesId(5), kind: Kind::Ratio, key: SeriesKey::new("r") }],
             points: [(SeriesId(5), Points::Ratio { yes: 2, total: 1 })].into(),
             ..interval(1, 2)
         };
         check(share, Refused::Share(SeriesId(5)));
-        assert!(matches!(
-            Timeline::new(Limits::default()).add(1, &kind),
-            Err(Refused::Kind(SeriesId(4), _))
-        ));
+        assert!(matches!(Timeline::new(Limits::default()).add(1, &kind), Err(Refused::Kind(SeriesId(4), _))));
     }
 }

@@ -33,27 +33,11 @@ const fn metric(name: &'static str, kind: Kind, tags: &'static [&'static str]) -
 
 /// Every metric with a fixed name.
 pub const METRICS: &[Metric] = &[
-    metric(
-        "http.response",
-        Kind::Duration,
-        &["name", "method", "status"],
-    ),
-    metric(
-        "http.service",
-        Kind::Duration,
-        &["name", "method", "status"],
-    ),
-    metric(
-        "http.connect",
-        Kind::Duration,
-        &["name", "method", "status"],
-    ),
+    metric("http.response", Kind::Duration, &["name", "method", "status"]),
+    metric("http.service", Kind::Duration, &["name", "method", "status"]),
+    metric("http.connect", Kind::Duration, &["name", "method", "status"]),
     metric("http.tls", Kind::Duration, &["name", "method", "status"]),
-    metric(
-        "http.first_byte",
-        Kind::Duration,
-        &["name", "method", "status"],
-    ),
+    metric("http.first_byte", Kind::Duration, &["name", "method", "status"]),
     metric("http.failed", Kind::Ratio, &["name", "kind"]),
     metric("socket.connect", Kind::Duration, &["transport", "status"]),
     metric("socket.poll", Kind::Duration, &["transport", "status"]),
@@ -84,17 +68,7 @@ pub fn metric_named(name: &str) -> Option<&'static Metric> {
 /// Tells what a metric counts; `None` for one that nobody measures.
 #[must_use]
 pub fn kind_of(name: &str) -> Option<Kind> {
-    let is_member = |family: &str| {
-        name.strip_prefix(family)
-            .is_some_and(|member| !member.is_empty())
-    };
-    let of_family = || {
-        FAMILIES
-            .iter()
-            .any(|family| is_member(family))
-            .then_some(Kind::Any)
-    };
-    metric_named(name)
-        .map(|metric| metric.kind)
-        .or_else(of_family)
+    let is_member = |family: &str| name.strip_prefix(family).is_some_and(|member| !member.is_empty());
+    let of_family = || FAMILIES.iter().any(|family| is_member(family)).then_some(Kind::Any);
+    metric_named(name).map(|metric| metric.kind).or_else(of_family)
 }

@@ -28,9 +28,7 @@ pub enum DurationError {
     #[error("reading the duration `{0}`: expected a number with a unit, as in `1m30s` or `500ms`")]
     NoNumber(String),
     /// A number is followed by something else than `h m s ms us ns`, or by nothing though another came before it.
-    #[error(
-        "reading the duration `{text}`: unknown unit `{unit}`, the units are h, m, s, ms, us and ns"
-    )]
+    #[error("reading the duration `{text}`: unknown unit `{unit}`, the units are h, m, s, ms, us and ns")]
     UnknownUnit {
         /// The whole text.
         text: String,
@@ -38,9 +36,7 @@ pub enum DurationError {
         unit: String,
     },
     /// Units stand in another order than from long to short, or one stands twice.
-    #[error(
-        "reading the duration `{0}`: units must go from the longest to the shortest, each once"
-    )]
+    #[error("reading the duration `{0}`: units must go from the longest to the shortest, each once")]
     Order(String),
     /// Longer than 584 years, or negative, or not a number.
     #[error("reading the duration `{0}`: out of range")]
@@ -58,36 +54,25 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
     let mut total: u128 = 0;
     let mut longest_left = 0;
     while !rest.is_empty() || longest_left == 0 {
-        let number_ends = rest
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .unwrap_or(rest.len());
+        let number_ends = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
         let (number, after) = rest.split_at(number_ends);
-        let unit_ends = after
-            .find(|c: char| !c.is_alphabetic())
-            .unwrap_or(after.len());
+        let unit_ends = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
         let (unit, next) = after.split_at(unit_ends);
         let nanos_per_unit = if is_bare {
             longest_left = UNITS.len();
             UNITS[2].1
         } else {
-            let position = UNITS
-                .iter()
-                .position(|(name, _)| *name == unit)
-                .ok_or_else(|| match number.is_empty() {
-                    true => DurationError::NoNumber(text.into()),
-                    false => DurationError::UnknownUnit {
-                        text: text.into(),
-                        unit: unit.into(),
-                    },
-                })?;
+            let position = UNITS.iter().position(|(name, _)| *name == unit).ok_or_else(|| match number.is_empty() {
+                true => DurationError::NoNumber(text.into()),
+                false => DurationError::UnknownUnit { text: text.into(), unit: unit.into() },
+            })?;
             if position < longest_left {
                 return Err(DurationError::Order(text.into()));
             }
             longest_left = position + 1;
             UNITS[position].1
         };
-        total +=
-            nanos(number, nanos_per_unit).ok_or_else(|| DurationError::NoNumber(text.into()))?;
+        total += nanos(number, nanos_per_unit).ok_or_else(|| DurationError::NoNumber(text.into()))?;
         rest = next;
     }
     let nanos = u64::try_from(total).map_err(|_| DurationError::OutOfRange(text.into()))?;
@@ -104,11 +89,7 @@ fn nanos(number: &str, per_unit: u64) -> Option<u128> {
         return None;
     }
     let digits = |text: &str| {
-        if text.is_empty() {
-            Some(0)
-        } else {
-            text.parse::<u128>().ok()
-        }
+        if text.is_empty() { Some(0) } else { text.parse::<u128>().ok() }
     };
     let scale = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
     let per_unit = u128::from(per_unit);
@@ -163,9 +144,7 @@ fn decimal(nanos: u128, per_unit: u128) -> String {
         return whole.to_string();
     }
     let places = per_unit.ilog10() as usize;
-    format!("{whole}.{part:0places$}")
-        .trim_end_matches('0')
-        .to_string()
+    format!("{whole}.{part:0places$}").trim_end_matches('0').to_string()
 }
 
 /// For `#[serde(with = "duration::text")]`: a duration as its text; a number of seconds is understood too.
@@ -226,9 +205,7 @@ pub mod optional {
     /// # Errors
     /// When it is none of them.
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
-        Option::<Written>::deserialize(from)?
-            .map(Written::read)
-            .transpose()
+        Option::<Written>::deserialize(from)?.map(Written::read).transpose()
     }
 }
 
@@ -265,21 +242,12 @@ mod tests {
         assert!(matches!(parse("-1s"), Err(DurationError::NoNumber(_))));
         assert!(matches!(parse("1.2.3s"), Err(DurationError::NoNumber(_))));
         assert!(matches!(parse("."), Err(DurationError::NoNumber(_))));
-        assert!(matches!(
-            parse("5 min"),
-            Err(DurationError::UnknownUnit { .. })
-        ));
-        assert!(matches!(
-            parse("5m3"),
-            Err(DurationError::UnknownUnit { .. })
-        ));
+        assert!(matches!(parse("5 min"), Err(DurationError::UnknownUnit { .. })));
+        assert!(matches!(parse("5m3"), Err(DurationError::UnknownUnit { .. })));
         assert!(matches!(parse("s"), Err(DurationError::NoNumber(_))));
         assert!(matches!(parse("30s1m"), Err(DurationError::Order(_))));
         assert!(matches!(parse("1s1s"), Err(DurationError::Order(_))));
-        assert!(matches!(
-            parse("9999999999h"),
-            Err(DurationError::OutOfRange(_))
-        ));
+        assert!(matches!(parse("9999999999h"), Err(DurationError::OutOfRange(_))));
         assert!(from_seconds(-1.0).is_err() && from_seconds(f64::NAN).is_err());
     }
 

@@ -22,14 +22,7 @@ pub use layers::Layer;
 const MASK: &str = "***";
 
 /// Keys whose values are masked, found anywhere in a key's name.
-const SECRET_WORDS: [&str; 6] = [
-    "password",
-    "passwd",
-    "secret",
-    "token",
-    "api_key",
-    "authorization",
-];
+const SECRET_WORDS: [&str; 6] = ["password", "passwd", "secret", "token", "api_key", "authorization"];
 
 /// An environment with all layers applied.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,11 +111,7 @@ impl Default for Http {
 
 impl Default for Agents {
     fn default() -> Agents {
-        Agents {
-            launch: Launch::Local,
-            count: 2,
-            weights: None,
-        }
+        Agents { launch: Launch::Local, count: 2, weights: None }
     }
 }
 
@@ -153,9 +142,7 @@ impl Environment {
     /// Gives the URL under which cues are fired, for a target that answers at `target`.
     #[must_use]
     pub fn admin_url(&self, target: &str) -> String {
-        self.admin
-            .clone()
-            .unwrap_or_else(|| format!("{}/admin", target.trim_end_matches('/')))
+        self.admin.clone().unwrap_or_else(|| format!("{}/admin", target.trim_end_matches('/')))
     }
 
     /// Gives the environment as it may be written to disk: secrets by their names only, and masked whatever else
@@ -223,17 +210,11 @@ mod tests {
     use super::*;
 
     fn layer(name: &str, toml: &str) -> Layer {
-        Layer {
-            name: name.into(),
-            toml: toml.into(),
-        }
+        Layer { name: name.into(), toml: toml.into() }
     }
 
     fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs
-            .iter()
-            .map(|(key, value)| (key.to_string(), value.to_string()))
-            .collect()
+        pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
     }
 
     #[test]
@@ -242,15 +223,9 @@ mod tests {
         assert_eq!(environment.target, Target::Demo);
         assert_eq!(environment.agents, Agents::default());
         assert_eq!(environment.http, Http::default());
-        assert_eq!(
-            environment.admin_url("http://127.0.0.1:9/"),
-            "http://127.0.0.1:9/admin"
-        );
+        assert_eq!(environment.admin_url("http://127.0.0.1:9/"), "http://127.0.0.1:9/admin");
         let text = serde_json::to_string(&environment).unwrap();
-        assert_eq!(
-            serde_json::from_str::<Environment>(&text).unwrap(),
-            environment
-        );
+        assert_eq!(serde_json::from_str::<Environment>(&text).unwrap(), environment);
     }
 
     #[test]
@@ -265,36 +240,17 @@ mod tests {
              [agents]\nlaunch = \"join\"\ncount = 3\nweights = [1, 2, 3]\n[secrets]\napi_key = { env = \"STRESS_API_KEY\" }\n\
              [autoscaler.supply]\nobserve = \"http\"",
         );
-        let variables = pairs(&[
-            ("REHEARSAL_USERS", "5"),
-            ("REHEARSAL_HTTP__KEEP_ALIVE", "11s"),
-            ("HOME", "/x"),
-        ]);
+        let variables = pairs(&[("REHEARSAL_USERS", "5"), ("REHEARSAL_HTTP__KEEP_ALIVE", "11s"), ("HOME", "/x")]);
         let sets = pairs(&[("limits.high", "3"), ("stay", "1m"), ("names", "[\"a\"]")]);
-        let environment =
-            Environment::from_layers(&[base, stress], &variables.into_iter().collect(), &sets)
-                .unwrap();
-        assert_eq!(
-            environment.target,
-            Target::Url("https://stress.example.com".into())
-        );
-        assert_eq!(
-            environment.allow,
-            ["stress.example.com", "admin.example.com"]
-        );
+        let environment = Environment::from_layers(&[base, stress], &variables.into_iter().collect(), &sets).unwrap();
+        assert_eq!(environment.target, Target::Url("https://stress.example.com".into()));
+        assert_eq!(environment.allow, ["stress.example.com", "admin.example.com"]);
         assert_eq!(environment.http.keep_alive, Duration::from_secs(11));
         assert_eq!(environment.http.timeout, Duration::from_secs(7));
-        let agents = Agents {
-            launch: Launch::Join,
-            count: 3,
-            weights: Some(vec![1, 2, 3]),
-        };
+        let agents = Agents { launch: Launch::Join, count: 3, weights: Some(vec![1, 2, 3]) };
         assert_eq!(environment.agents, agents);
         assert_eq!(environment.secrets["api_key"], "STRESS_API_KEY");
-        assert_eq!(
-            environment.autoscaler,
-            Some(serde_json::json!({ "supply": { "observe": "http" } }))
-        );
+        assert_eq!(environment.autoscaler, Some(serde_json::json!({ "supply": { "observe": "http" } })));
         let values = serde_json::json!({ "limits": { "high": 3, "low": 1 }, "names": ["a"], "stay": "1m", "users": 5 });
         assert_eq!(Value::Object(environment.values), values);
     }
@@ -308,8 +264,7 @@ mod tests {
              [agents]\nlaunch = \"locl\"\ncount = 2\n\n[secrets]\napi_key = \"abc\"",
         );
         let sets = pairs(&[("agents.count", "many"), ("a..b", "1"), ("target.x", "1")]);
-        let problems =
-            Environment::from_layers(&[broken, wrong], &BTreeMap::new(), &sets).unwrap_err();
+        let problems = Environment::from_layers(&[broken, wrong], &BTreeMap::new(), &sets).unwrap_err();
         let found: Vec<String> = problems.iter().map(Problem::to_string).collect();
         let (syntax, rest) = found.split_first().unwrap();
         assert!(syntax.starts_with("base.toml:1: "), "{syntax}");
@@ -332,10 +287,7 @@ mod tests {
 
     #[test]
     fn weights_need_an_agent_each_and_targets_a_host() {
-        let wrong = layer(
-            "dev.toml",
-            "target = \"stress.example.com\"\n[agents]\nweights = [1]",
-        );
+        let wrong = layer("dev.toml", "target = \"stress.example.com\"\n[agents]\nweights = [1]");
         let problems = Environment::from_layers(&[wrong], &BTreeMap::new(), &[]).unwrap_err();
         let found: Vec<String> = problems.iter().map(Problem::to_string).collect();
         assert_eq!(
@@ -351,13 +303,9 @@ mod tests {
     fn nothing_secret_is_written_down() {
         let toml = "target = \"https://me:hush@stress.example.com\"\nAccess_Token = \"hush\"\nurls = [\"http://a:hush@b/\"]\n\
                     [autoscaler.supply]\npassword = \"hush\"\nurl = \"http://scaler\"\n[secrets]\nkey = { env = \"KEY\" }";
-        let environment =
-            Environment::from_layers(&[layer("a.toml", toml)], &BTreeMap::new(), &[]).unwrap();
+        let environment = Environment::from_layers(&[layer("a.toml", toml)], &BTreeMap::new(), &[]).unwrap();
         let text = serde_json::to_string(&environment.masked()).unwrap();
         assert!(!text.contains("hush"), "{text}");
-        assert!(
-            text.contains("KEY") && text.contains("http://scaler"),
-            "{text}"
-        );
+        assert!(text.contains("KEY") && text.contains("http://scaler"), "{text}");
     }
 }

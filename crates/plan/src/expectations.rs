@@ -40,32 +40,21 @@ impl Expectations {
     #[must_use]
     pub fn check(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        if let Some(capacity) = self
-            .capacity
-            .filter(|capacity| !(capacity.is_finite() && *capacity > 0.0))
-        {
-            problems.push(Problem::new(format!(
-                "a capacity of {capacity} users per instance is not above 0"
-            )));
+        if let Some(capacity) = self.capacity.filter(|capacity| !(capacity.is_finite() && *capacity > 0.0)) {
+            problems.push(Problem::new(format!("a capacity of {capacity} users per instance is not above 0")));
         }
         for Band { metric, lo, hi } in &self.keep {
             let is_band = lo < hi; // false for what is not a number
             if !is_band {
-                problems.push(Problem::new(format!(
-                    "`{metric}` cannot stay between {lo} and {hi}"
-                )));
+                problems.push(Problem::new(format!("`{metric}` cannot stay between {lo} and {hi}")));
             }
         }
         if let (Some(at_least), Some(at_most)) = (self.at_least, self.at_most)
             && at_least > at_most
         {
-            problems.push(Problem::new(format!(
-                "at least {at_least} and at most {at_most} instances exclude each other"
-            )));
+            problems
+                .push(Problem::new(format!("at least {at_least} and at most {at_most} instances exclude each other")));
         }
-        problems
-            .into_iter()
-            .map(|problem| problem.within("autoscaler"))
-            .collect()
+        problems.into_iter().map(|problem| problem.within("autoscaler")).collect()
     }
 }

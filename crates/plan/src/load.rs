@@ -139,14 +139,9 @@ impl Load {
     pub fn check(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         match self {
-            Load::Arrive {
-                users, over, stay, ..
-            } => {
+            Load::Arrive { users, over, stay, .. } => {
                 check_users(*users, &mut problems);
-                check_durations(
-                    [Some(*over), stay.duration()].into_iter().flatten(),
-                    &mut problems,
-                );
+                check_durations([Some(*over), stay.duration()].into_iter().flatten(), &mut problems);
             }
             Load::Population { stages, .. } => check_population(stages, &mut problems),
             Load::Rate { stages, at_most } => check_rate(stages, *at_most, &mut problems),
@@ -163,9 +158,7 @@ fn check_users(users: u64, problems: &mut Vec<Problem>) {
     if users == 0 {
         problems.push(Problem::new("the load has no users"));
     } else if users > MOST_USERS {
-        problems.push(Problem::new(format!(
-            "the load has {users} users, more than {MOST_USERS}"
-        )));
+        problems.push(Problem::new(format!("the load has {users} users, more than {MOST_USERS}")));
     }
 }
 
@@ -173,9 +166,7 @@ fn check_durations(durations: impl Iterator<Item = Duration>, problems: &mut Vec
     let total = durations.fold(Duration::ZERO, Duration::saturating_add);
     if total > LONGEST {
         let (total, longest) = (duration::print(total), duration::print(LONGEST));
-        problems.push(Problem::new(format!(
-            "the load takes {total}, longer than {longest}"
-        )));
+        problems.push(Problem::new(format!("the load takes {total}, longer than {longest}")));
     }
 }
 
@@ -208,16 +199,10 @@ fn check_rate(stages: &[RateStage], at_most: u64, problems: &mut Vec<Problem>) {
         }
     }
     if peak == 0.0 && problems.is_empty() {
-        problems.push(
-            Problem::new("the rate never rises above 0")
-                .hint("begin with ramp_to(per_second, duration)"),
-        );
+        problems.push(Problem::new("the rate never rises above 0").hint("begin with ramp_to(per_second, duration)"));
     }
     if at_most == 0 {
-        problems.push(
-            Problem::new("no user may be live at a time")
-                .hint("say at_most(n) with n of 1 or more"),
-        );
+        problems.push(Problem::new("no user may be live at a time").hint("say at_most(n) with n of 1 or more"));
     }
     check_stages(
         stages.iter().map(|stage| match stage {
@@ -229,34 +214,17 @@ fn check_rate(stages: &[RateStage], at_most: u64, problems: &mut Vec<Problem>) {
 
 fn check_stages(durations: impl Iterator<Item = Duration> + Clone, problems: &mut Vec<Problem>) {
     if durations.clone().all(|over| over.is_zero()) {
-        problems.push(
-            Problem::new("the stages take no time")
-                .hint("hold(\"5m\") keeps the load up for five minutes"),
-        );
+        problems.push(Problem::new("the stages take no time").hint("hold(\"5m\") keeps the load up for five minutes"));
     }
     check_durations(durations, problems);
 }
 
 fn check_curve(seconds: &[(u64, u64)], problems: &mut Vec<Problem>) {
-    check_users(
-        seconds
-            .iter()
-            .fold(0, |sum: u64, (_, users)| sum.saturating_add(*users)),
-        problems,
-    );
+    check_users(seconds.iter().fold(0, |sum: u64, (_, users)| sum.saturating_add(*users)), problems);
     if let Some(pair) = seconds.windows(2).find(|pair| pair[1].0 <= pair[0].0) {
-        problems.push(Problem::new(format!(
-            "second {} of the curve comes after second {}",
-            pair[1].0, pair[0].0
-        )));
+        problems.push(Problem::new(format!("second {} of the curve comes after second {}", pair[1].0, pair[0].0)));
     }
-    check_durations(
-        seconds
-            .last()
-            .map(|(second, _)| Duration::from_secs(*second))
-            .into_iter(),
-        problems,
-    );
+    check_durations(seconds.last().map(|(second, _)| Duration::from_secs(*second)).into_iter(), problems);
 }
 
 #[cfg(test)]
@@ -264,99 +232,35 @@ mod tests {
     use super::*;
 
     fn check(load: Load, messages: &[&str]) {
-        let found: Vec<String> = load
-            .check()
-            .into_iter()
-            .map(|problem| problem.message)
-            .collect();
+        let found: Vec<String> = load.check().into_iter().map(|problem| problem.message).collect();
         assert_eq!(found, messages, "{load:?}");
         let text = serde_json::to_string(&load).unwrap();
         let is_number = !text.contains("null"); // JSON has no infinity
-        assert!(
-            !is_number || serde_json::from_str::<Load>(&text).unwrap() == load,
-            "{text}"
-        );
+        assert!(!is_number || serde_json::from_str::<Load>(&text).unwrap() == load, "{text}");
     }
 
     #[test]
     fn every_kind_of_load_is_checked() {
         let over = Duration::from_secs(30);
         let stay = Stay::Each(Duration::from_millis(1500));
-        check(
-            Load::Arrive {
-                users: 5,
-                over,
-                spacing: Spacing::Random,
-                stay,
-            },
-            &[],
-        );
-        check(
-            Load::Arrive {
-                users: 0,
-                over,
-                spacing: Spacing::Even,
-                stay,
-            },
-            &["the load has no users"],
-        );
+        check(Load::Arrive { users: 5, over, spacing: Spacing::Random, stay }, &[]);
+        check(Load::Arrive { users: 0, over, spacing: Spacing::Even, stay }, &["the load has no users"]);
         let stages = vec![Stage::RampTo { users: 10, over }, Stage::Hold { over }];
+        check(Load::Population { stages, keep_session: true }, &[]);
         check(
-            Load::Population {
-                stages,
-                keep_session: true,
-            },
-            &[],
-        );
-        check(
-            Load::Population {
-                stages: vec![],
-                keep_session: false,
-            },
+            Load::Population { stages: vec![], keep_session: false },
             &["the load has no users", "the stages take no time"],
         );
-        let ramp = |per_second| {
-            vec![
-                RateStage::RampTo { per_second, over },
-                RateStage::Hold { over },
-            ]
-        };
+        let ramp = |per_second| vec![RateStage::RampTo { per_second, over }, RateStage::Hold { over }];
+        check(Load::Rate { stages: ramp(2.5), at_most: 9 }, &[]);
+        check(Load::Rate { stages: ramp(0.0), at_most: 9 }, &["the rate never rises above 0"]);
         check(
-            Load::Rate {
-                stages: ramp(2.5),
-                at_most: 9,
-            },
-            &[],
+            Load::Rate { stages: ramp(f64::INFINITY), at_most: 0 },
+            &["a rate of inf per second is not between 0 and 1000000", "no user may be live at a time"],
         );
+        check(Load::Curve { seconds: vec![(0, 5), (7, 1)], stay: Stay::UntilDone }, &[]);
         check(
-            Load::Rate {
-                stages: ramp(0.0),
-                at_most: 9,
-            },
-            &["the rate never rises above 0"],
-        );
-        check(
-            Load::Rate {
-                stages: ramp(f64::INFINITY),
-                at_most: 0,
-            },
-            &[
-                "a rate of inf per second is not between 0 and 1000000",
-                "no user may be live at a time",
-            ],
-        );
-        check(
-            Load::Curve {
-                seconds: vec![(0, 5), (7, 1)],
-                stay: Stay::UntilDone,
-            },
-            &[],
-        );
-        check(
-            Load::Curve {
-                seconds: vec![(7, 5), (7, 1)],
-                stay: Stay::UntilDone,
-            },
+            Load::Curve { seconds: vec![(7, 5), (7, 1)], stay: Stay::UntilDone },
             &["second 7 of the curve comes after second 7"],
         );
     }

@@ -114,10 +114,7 @@ impl Plan {
         self.check_cues(&mut problems);
         self.check_thresholds(&mut problems);
         if self.ends_after.is_some_and(|end| end.is_zero()) {
-            problems.push(
-                Problem::new("the run ends as it starts")
-                    .hint("give `ends_after` a duration above 0"),
-            );
+            problems.push(Problem::new("the run ends as it starts").hint("give `ends_after` a duration above 0"));
         }
         for (name, source) in &self.data {
             if source.path.is_empty() {
@@ -130,46 +127,27 @@ impl Plan {
 
     fn check_scenarios(&self, problems: &mut Vec<Problem>) {
         if self.scenarios.is_empty() {
-            problems.push(
-                Problem::new("the plan has nothing to run")
-                    .hint("give it a `load`, or `scenarios`"),
-            );
+            problems.push(Problem::new("the plan has nothing to run").hint("give it a `load`, or `scenarios`"));
         }
-        check_names(
-            "scenario",
-            self.scenarios.iter().map(|scenario| scenario.name.as_str()),
-            problems,
-        );
+        check_names("scenario", self.scenarios.iter().map(|scenario| scenario.name.as_str()), problems);
         for scenario in &self.scenarios {
             let place = format!("scenario `{}`", scenario.name);
             if scenario.run.is_empty() {
                 problems.push(Problem::new("it names no function to run").within(&place));
             }
-            problems.extend(
-                scenario
-                    .load
-                    .check()
-                    .into_iter()
-                    .map(|problem| problem.within(&place)),
-            );
+            problems.extend(scenario.load.check().into_iter().map(|problem| problem.within(&place)));
         }
     }
 
     fn check_cues(&self, problems: &mut Vec<Problem>) {
-        check_names(
-            "cue",
-            self.cues.iter().map(|cue| cue.name.as_str()),
-            problems,
-        );
+        check_names("cue", self.cues.iter().map(|cue| cue.name.as_str()), problems);
         for cue in &self.cues {
             let place = format!("cue `{}`", cue.name);
-            if let Some(pointer) = cue
-                .pointer
-                .as_ref()
-                .filter(|pointer| !pointer.is_empty() && !pointer.starts_with('/'))
+            if let Some(pointer) =
+                cue.pointer.as_ref().filter(|pointer| !pointer.is_empty() && !pointer.starts_with('/'))
             {
-                let problem = Problem::new(format!("`{pointer}` is not a JSON pointer"))
-                    .hint(format!("write `/{pointer}`"));
+                let problem =
+                    Problem::new(format!("`{pointer}` is not a JSON pointer")).hint(format!("write `/{pointer}`"));
                 problems.push(problem.within(&place));
             }
             if cue.pointer.is_some() && cue.event.is_none() {
@@ -180,29 +158,17 @@ impl Plan {
 
     /// Finds thresholds on scenarios and cues that the plan does not have: they would never see any data.
     fn check_thresholds(&self, problems: &mut Vec<Problem>) {
-        let scenarios: Vec<&str> = self
-            .scenarios
-            .iter()
-            .map(|scenario| scenario.name.as_str())
-            .collect();
+        let scenarios: Vec<&str> = self.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
         let cues: Vec<&str> = self.cues.iter().map(|cue| cue.name.as_str()).collect();
         for threshold in &self.thresholds {
             let mut found: Vec<Problem> = threshold.known_metric().err().into_iter().collect();
             for (tag, known) in [("scenario", &scenarios), ("cue", &cues)] {
-                let unknown = threshold
-                    .tags
-                    .get(tag)
-                    .filter(|name| !known.contains(&name.as_str()));
+                let unknown = threshold.tags.get(tag).filter(|name| !known.contains(&name.as_str()));
                 found.extend(unknown.map(|name| {
-                    Problem::new(format!("the plan has no {tag} `{name}`"))
-                        .did_you_mean(name, known.iter().copied())
+                    Problem::new(format!("the plan has no {tag} `{name}`")).did_you_mean(name, known.iter().copied())
                 }));
             }
-            problems.extend(
-                found
-                    .into_iter()
-                    .map(|problem| problem.within(format!("threshold `{threshold}`"))),
-            );
+            problems.extend(found.into_iter().map(|problem| problem.within(format!("threshold `{threshold}`"))));
         }
     }
 }
@@ -213,9 +179,7 @@ fn check_names<'a>(what: &str, names: impl Iterator<Item = &'a str>, problems: &
         if name.is_empty() {
             problems.push(Problem::new(format!("a {what} has no name")));
         } else if !seen.insert(name) {
-            problems.push(Problem::new(format!(
-                "there are two {what}s named `{name}`"
-            )));
+            problems.push(Problem::new(format!("there are two {what}s named `{name}`")));
         }
     }
 }
@@ -227,17 +191,8 @@ mod tests {
     use crate::load::{Spacing, Stay};
 
     fn scenario(name: &str, users: u64) -> Scenario {
-        let load = Load::Arrive {
-            users,
-            over: Duration::from_secs(5),
-            spacing: Spacing::Even,
-            stay: Stay::UntilDone,
-        };
-        Scenario {
-            name: name.into(),
-            run: "user".into(),
-            load,
-        }
+        let load = Load::Arrive { users, over: Duration::from_secs(5), spacing: Spacing::Even, stay: Stay::UntilDone };
+        Scenario { name: name.into(), run: "user".into(), load }
     }
 
     fn show() -> Plan {
@@ -270,18 +225,8 @@ mod tests {
         plan.cues[0].pointer = Some("ballot".into());
         plan.cues[0].name = "open_votes".into();
         plan.ends_after = Some(Duration::ZERO);
-        plan.data.insert(
-            "accounts".into(),
-            DataSource {
-                path: String::new(),
-                exhausted: Exhausted::Stop,
-            },
-        );
-        let keep = vec![Band {
-            metric: "cpu".into(),
-            lo: 30.0,
-            hi: 10.0,
-        }];
+        plan.data.insert("accounts".into(), DataSource { path: String::new(), exhausted: Exhausted::Stop });
+        let keep = vec![Band { metric: "cpu".into(), lo: 30.0, hi: 10.0 }];
         plan.autoscaler = Some(Expectations {
             capacity: Some(0.0),
             keep,
@@ -304,9 +249,6 @@ mod tests {
                 "autoscaler: at least 3 and at most 2 instances exclude each other",
             ]
         );
-        assert_eq!(
-            Plan::default().check()[0].message,
-            "the plan has nothing to run"
-        );
+        assert_eq!(Plan::default().check()[0].message, "the plan has nothing to run");
     }
 }

@@ -16,10 +16,7 @@ pub struct Problem {
 impl Problem {
     /// States a problem without a remedy.
     pub fn new(message: impl Into<String>) -> Problem {
-        Problem {
-            message: message.into(),
-            hint: None,
-        }
+        Problem { message: message.into(), hint: None }
     }
 
     /// Adds what would be right.
@@ -83,12 +80,7 @@ mod tests {
 
     #[test]
     fn a_problem_prints_with_its_hint() {
-        let problem = Problem::new("unknown key `timeuot`")
-            .did_you_mean("timeuot", ["timeout"])
-            .within("dev.toml:3");
-        assert_eq!(
-            problem.to_string(),
-            "dev.toml:3: unknown key `timeuot` (hint: did you mean `timeout`?)"
-        );
+        let problem = Problem::new("unknown key `timeuot`").did_you_mean("timeuot", ["timeout"]).within("dev.toml:3");
+        assert_eq!(problem.to_string(), "dev.toml:3: unknown key `timeuot` (hint: did you mean `timeout`?)");
     }
 }

@@ -69,16 +69,10 @@ impl Schedule {
     /// Works out a load that takes over `population` users from an earlier one; only populations care.
     pub(crate) fn continuing(load: &Load, seed: u64, population: u64) -> Schedule {
         let (course, stay) = match load {
-            Load::Arrive {
-                users,
-                over,
-                spacing,
-                stay,
-            } => (arrive(*users, *over, *spacing, seed), *stay),
-            Load::Population { stages, .. } => (
-                Course::Population(Population::new(stages, population)),
-                Stay::UntilDone,
-            ),
+            Load::Arrive { users, over, spacing, stay } => (arrive(*users, *over, *spacing, seed), *stay),
+            Load::Population { stages, .. } => {
+                (Course::Population(Population::new(stages, population)), Stay::UntilDone)
+            }
             Load::Rate { stages, .. } => (Course::Rate(Rate::new(stages)), Stay::UntilDone),
             Load::Curve { seconds, stay } => (Course::Spread(curve(seconds)), *stay),
         };
@@ -101,9 +95,7 @@ impl Schedule {
     pub fn arrival(&self, index: u64) -> Option<PlannedArrival> {
         let at = self.instant(index)?;
         let leave = match (&self.course, self.stay) {
-            (Course::Population(population), _) => {
-                population.leave(index).map(Duration::from_nanos)
-            }
+            (Course::Population(population), _) => population.leave(index).map(Duration::from_nanos),
             (_, Stay::UntilDone) => None,
             (_, Stay::AfterLastArrival(stay)) => Some(self.last_arrival().saturating_add(stay)),
             (_, Stay::Each(stay)) => Some(at.saturating_add(stay)),
@@ -126,10 +118,7 @@ impl Schedule {
     /// Gives the instant of the last arrival; zero when nobody comes.
     #[must_use]
     pub fn last_arrival(&self) -> Duration {
-        self.planned()
-            .checked_sub(1)
-            .and_then(|last| self.instant(last))
-            .unwrap_or_default()
+        self.planned().checked_sub(1).and_then(|last| self.instant(last)).unwrap_or_default()
     }
 
     /// Gives the instant at which everybody has left; `None` when users stay until they are done.
@@ -143,31 +132,20 @@ impl Schedule {
         match (&self.course, self.stay) {
             (Course::Population(population), _) => Some(Duration::from_nanos(population.end())),
             (_, Stay::AfterLastArrival(stay)) => Some(self.last_arrival().saturating_add(stay)),
-            _ => count
-                .checked_sub(1)
-                .map_or(Some(Duration::ZERO), |last| self.arrival(last)?.leave),
+            _ => count.checked_sub(1).map_or(Some(Duration::ZERO), |last| self.arrival(last)?.leave),
         }
     }
 
     /// Tells whether the users of this load leave by what `next` says once it has taken over.
     pub(crate) fn is_superseded_by(&self, next: &Schedule) -> bool {
-        let are_populations = matches!(
-            (&self.course, &next.course),
-            (Course::Population(_), Course::Population(_))
-        );
-        are_populations
-            || matches!(
-                (self.stay, next.stay),
-                (Stay::AfterLastArrival(_), Stay::AfterLastArrival(_))
-            )
+        let are_populations = matches!((&self.course, &next.course), (Course::Population(_), Course::Population(_)));
+        are_populations || matches!((self.stay, next.stay), (Stay::AfterLastArrival(_), Stay::AfterLastArrival(_)))
     }
 
     /// Counts the users of a population who are there at `instant`, before the arrivals of that instant.
     pub(crate) fn population(&self, instant: Duration) -> u64 {
         match &self.course {
-            Course::Population(population) => {
-                population.size(u64::try_from(instant.as_nanos()).unwrap_or(u64::MAX))
-            }
+            Course::Population(population) => population.size(u64::try_from(instant.as_nanos()).unwrap_or(u64::MAX)),
             _ => 0,
         }
     }
@@ -175,9 +153,7 @@ impl Schedule {
     /// Tells what decides when user `index` leaves if another load takes over.
     pub(crate) fn tenure(&self, index: u64) -> Tenure {
         match (&self.course, self.stay) {
-            (Course::Population(population), _) => {
-                population.place(index).map_or(Tenure::Own, Tenure::Place)
-            }
+            (Course::Population(population), _) => population.place(index).map_or(Tenure::Own, Tenure::Place),
             (_, Stay::AfterLastArrival(_)) => Tenure::Common,
             _ => Tenure::Own,
         }
@@ -189,9 +165,7 @@ impl Schedule {
             (Tenure::Place(place), Course::Population(population), _) => {
                 Some(Duration::from_nanos(population.leave_of_inherited(place)))
             }
-            (Tenure::Common, _, Stay::AfterLastArrival(stay)) => {
-                Some(self.last_arrival().saturating_add(stay))
-            }
+            (Tenure::Common, _, Stay::AfterLastArrival(stay)) => Some(self.last_arrival().saturating_add(stay)),
             _ => None,
         }
     }
@@ -199,10 +173,7 @@ impl Schedule {
     fn instant(&self, index: u64) -> Option<Duration> {
         match &self.course {
             Course::Spread(spreads) => spreads.instant(index),
-            Course::Random(instants) => usize::try_from(index)
-                .ok()
-                .and_then(|index| instants.get(index))
-                .copied(),
+            Course::Random(instants) => usize::try_from(index).ok().and_then(|index| instants.get(index)).copied(),
             Course::Population(population) => population.instant(index),
             Course::Rate(rate) => rate.instant(index),
         }
@@ -240,9 +211,7 @@ fn sorted_uniforms(users: u64, over: u64, seed: u64) -> Vec<u64> {
 fn curve(seconds: &[(u64, u64)]) -> Spreads {
     let mut by_second: BTreeMap<u64, u64> = BTreeMap::new();
     for (second, users) in seconds {
-        let sum = by_second
-            .entry((*second).min(LONGEST.as_secs()))
-            .or_default();
+        let sum = by_second.entry((*second).min(LONGEST.as_secs())).or_default();
         *sum = sum.saturating_add(*users).min(MOST_USERS);
     }
     let mut spreads = Spreads::default();
@@ -265,117 +234,45 @@ mod tests {
 
     fn check(load: &Load, instants: &[u64]) {
         let schedule = Schedule::new(load, 7);
-        let found: Vec<u128> = (0..schedule.planned())
-            .filter_map(|i| schedule.arrival(i))
-            .map(|a| a.at.as_millis())
-            .collect();
-        assert_eq!(
-            found,
-            instants
-                .iter()
-                .map(|at| u128::from(*at))
-                .collect::<Vec<_>>(),
-            "{load:?}"
-        );
+        let found: Vec<u128> =
+            (0..schedule.planned()).filter_map(|i| schedule.arrival(i)).map(|a| a.at.as_millis()).collect();
+        assert_eq!(found, instants.iter().map(|at| u128::from(*at)).collect::<Vec<_>>(), "{load:?}");
     }
 
     #[test]
     fn small_loads_by_hand() {
         let stay = Stay::UntilDone;
-        check(
-            &Load::Arrive {
-                users: 4,
-                over: millis(1000),
-                spacing: Spacing::Even,
-                stay,
-            },
-            &[0, 250, 500, 750],
-        );
-        check(
-            &Load::Arrive {
-                users: 0,
-                over: millis(1000),
-                spacing: Spacing::Random,
-                stay,
-            },
-            &[],
-        );
-        check(
-            &Load::Curve {
-                seconds: vec![(1, 2), (4, 1)],
-                stay,
-            },
-            &[1000, 1500, 4000],
-        );
-        let stages = vec![
-            Stage::RampTo {
-                users: 2,
-                over: millis(100),
-            },
-            Stage::Hold { over: millis(100) },
-        ];
-        check(
-            &Load::Population {
-                stages,
-                keep_session: false,
-            },
-            &[50, 100],
-        );
+        check(&Load::Arrive { users: 4, over: millis(1000), spacing: Spacing::Even, stay }, &[0, 250, 500, 750]);
+        check(&Load::Arrive { users: 0, over: millis(1000), spacing: Spacing::Random, stay }, &[]);
+        check(&Load::Curve { seconds: vec![(1, 2), (4, 1)], stay }, &[1000, 1500, 4000]);
+        let stages = vec![Stage::RampTo { users: 2, over: millis(100) }, Stage::Hold { over: millis(100) }];
+        check(&Load::Population { stages, keep_session: false }, &[50, 100]);
         let stages = vec![
             RateStage::Hold { over: millis(1000) },
-            RateStage::RampTo {
-                per_second: 2.0,
-                over: Duration::ZERO,
-            },
+            RateStage::RampTo { per_second: 2.0, over: Duration::ZERO },
             RateStage::Hold { over: millis(2000) },
         ];
-        check(
-            &Load::Rate { stages, at_most: 9 },
-            &[1000, 1500, 2000, 2500],
-        );
-        let stages = vec![RateStage::RampTo {
-            per_second: 2.0,
-            over: millis(2000),
-        }];
+        check(&Load::Rate { stages, at_most: 9 }, &[1000, 1500, 2000, 2500]);
+        let stages = vec![RateStage::RampTo { per_second: 2.0, over: millis(2000) }];
         check(&Load::Rate { stages, at_most: 9 }, &[0, 1414]); // t² / 2 = i
     }
 
     #[test]
     fn stays_end_as_they_say() {
         let leave = |stay| {
-            let load = Load::Arrive {
-                users: 4,
-                over: millis(1000),
-                spacing: Spacing::Even,
-                stay,
-            };
+            let load = Load::Arrive { users: 4, over: millis(1000), spacing: Spacing::Even, stay };
             let schedule = Schedule::new(&load, 0);
             (schedule.arrival(1).unwrap().leave, schedule.end())
         };
         assert_eq!(leave(Stay::UntilDone), (None, None));
-        assert_eq!(
-            leave(Stay::AfterLastArrival(millis(10))),
-            (Some(millis(760)), Some(millis(760)))
-        );
-        assert_eq!(
-            leave(Stay::Each(millis(10))),
-            (Some(millis(260)), Some(millis(760)))
-        );
+        assert_eq!(leave(Stay::AfterLastArrival(millis(10))), (Some(millis(760)), Some(millis(760))));
+        assert_eq!(leave(Stay::Each(millis(10))), (Some(millis(260)), Some(millis(760))));
     }
 
     #[test]
     fn the_seed_alone_decides_random_instants() {
-        let load = Load::Arrive {
-            users: 9,
-            over: millis(1000),
-            spacing: Spacing::Random,
-            stay: Stay::UntilDone,
-        };
-        let instants = |seed| {
-            (0..9)
-                .map(|i| Schedule::new(&load, seed).arrival(i))
-                .collect::<Vec<_>>()
-        };
+        let load = Load::Arrive { users: 9, over: millis(1000), spacing: Spacing::Random, stay: Stay::UntilDone };
+        let instants = |seed| (0..9).map(|i| Schedule::new(&load, seed).arrival(i)).collect::<Vec<_>>();
         assert_eq!(instants(1), instants(1));
         assert_ne!(instants(1), instants(2));
     }

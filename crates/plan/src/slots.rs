@@ -33,9 +33,7 @@ impl SlotTable {
     /// when there are more agents than slots.
     #[must_use]
     pub fn weighted(slots: usize, agents: &[(AgentNumber, u32)]) -> SlotTable {
-        SlotTable {
-            owners: dealt(slots, agents),
-        }
+        SlotTable { owners: dealt(slots, agents) }
     }
 
     /// Names the owner of an arrival.
@@ -48,9 +46,7 @@ impl SlotTable {
     /// Lists the slots of an agent, rising.
     pub fn slots_of(&self, agent: AgentNumber) -> impl Iterator<Item = usize> {
         let slots = self.owners.iter().enumerate();
-        slots
-            .filter(move |(_, owner)| **owner == Some(agent))
-            .map(|(slot, _)| slot)
+        slots.filter(move |(_, owner)| **owner == Some(agent)).map(|(slot, _)| slot)
     }
 
     /// Counts the slots, owned or not.
@@ -82,9 +78,7 @@ impl SlotTable {
     pub fn cap_share(&self, agent: AgentNumber, total: u64) -> u64 {
         let slots = self.owners.len() as u128;
         let up_to = |slot: usize| u128::from(total) * slot as u128 / slots;
-        self.slots_of(agent)
-            .map(|slot| (up_to(slot + 1) - up_to(slot)) as u64)
-            .sum()
+        self.slots_of(agent).map(|slot| (up_to(slot + 1) - up_to(slot)) as u64).sum()
     }
 }
 
@@ -97,8 +91,7 @@ fn dealt(count: usize, agents: &[(AgentNumber, u32)]) -> Vec<Option<AgentNumber>
     }
     seats.sort_by(|(a, a_share, a_agent), (b, b_share, b_agent)| {
         // a / a_share < b / b_share, without leaving the integers.
-        let places =
-            (u128::from(*a) * u128::from(*b_share)).cmp(&(u128::from(*b) * u128::from(*a_share)));
+        let places = (u128::from(*a) * u128::from(*b_share)).cmp(&(u128::from(*b) * u128::from(*a_share)));
         places.then(a_agent.cmp(b_agent))
     });
     let mut owners: Vec<_> = seats.into_iter().map(|(_, _, agent)| Some(agent)).collect();
@@ -115,23 +108,14 @@ fn shares(count: u64, agents: &[(AgentNumber, u32)]) -> Vec<(AgentNumber, u64)> 
     let exact = |weight: u32| u128::from(count) * u128::from(weight);
     let mut shares: Vec<(AgentNumber, u64, u128)> = agents
         .iter()
-        .map(|(agent, weight)| {
-            (
-                *agent,
-                (exact(*weight) / total) as u64,
-                exact(*weight) % total,
-            )
-        })
+        .map(|(agent, weight)| (*agent, (exact(*weight) / total) as u64, exact(*weight) % total))
         .collect();
     shares.sort_by_key(|(agent, _, remainder)| (std::cmp::Reverse(*remainder), *agent));
     let left = count - shares.iter().map(|(_, share, _)| share).sum::<u64>();
     for (_, share, _) in shares.iter_mut().take(left as usize) {
         *share += 1;
     }
-    shares
-        .into_iter()
-        .map(|(agent, share, _)| (agent, share))
-        .collect()
+    shares.into_iter().map(|(agent, share, _)| (agent, share)).collect()
 }
 
 #[cfg(test)]
@@ -140,17 +124,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn agents(weights: &[u32]) -> Vec<(AgentNumber, u32)> {
-        (1..)
-            .map(AgentNumber)
-            .zip(weights.iter().copied())
-            .collect()
+        (1..).map(AgentNumber).zip(weights.iter().copied()).collect()
     }
 
     fn check(slots: usize, weights: &[u32], owners: &[u32]) {
         let table = SlotTable::weighted(slots, &agents(weights));
-        let found: Vec<u32> = (0..slots as u64)
-            .map(|i| table.owner(i).map_or(0, |agent| agent.0))
-            .collect();
+        let found: Vec<u32> = (0..slots as u64).map(|i| table.owner(i).map_or(0, |agent| agent.0)).collect();
         assert_eq!(found, owners, "{weights:?}");
     }
 

@@ -97,10 +97,7 @@ pub struct ThresholdError {
 
 impl From<ThresholdError> for Problem {
     fn from(error: ThresholdError) -> Problem {
-        Problem {
-            message: error.to_string(),
-            hint: error.hint,
-        }
+        Problem { message: error.to_string(), hint: error.hint }
     }
 }
 
@@ -123,11 +120,9 @@ impl Threshold {
             (Kind::Ratio, Statistic::Rate) => Ok(Unit::Share),
             (_, Statistic::Count | Statistic::Rate) => Ok(Unit::Plain),
             (Kind::Duration, _) => Ok(Unit::Time),
-            (Kind::Ratio | Kind::Count, statistic) => Err(Problem::new(format!(
-                "`{}` has no `{statistic}`",
-                self.metric
-            ))
-            .hint("it has `count` and `rate`")),
+            (Kind::Ratio | Kind::Count, statistic) => {
+                Err(Problem::new(format!("`{}` has no `{statistic}`", self.metric)).hint("it has `count` and `rate`"))
+            }
         }
     }
 }
@@ -200,87 +195,39 @@ mod tests {
         check("http.failed rate < 0.1%", 0.001);
         check("cue.reach{cue:open_vote} rate > 99.9%", 0.999);
         check("cue.delay{cue:open_vote} p(99.9) <= 2s for 10s abort", 2.0);
-        check(
-            "http.response{name:\"GET /a, b\",status:200} count >= 1000",
-            1000.0,
-        );
+        check("http.response{name:\"GET /a, b\",status:200} count >= 1000", 1000.0);
         check("checks{name:\"say \\\"hi\\\"\"} count == 3", 3.0);
         check("socket.received rate > 12.5", 12.5);
         check("autoscaler.jitter < 2 abort", 2.0);
         check("custom.basket mean < 40.5", 40.5);
-        assert_eq!(
-            "custom.wait max<250ms".parse::<Threshold>().unwrap().value,
-            0.25
-        );
-        assert_eq!(
-            " errors  count  <  5 "
-                .parse::<Threshold>()
-                .unwrap()
-                .to_string(),
-            "errors count < 5"
-        );
+        assert_eq!("custom.wait max<250ms".parse::<Threshold>().unwrap().value, 0.25);
+        assert_eq!(" errors  count  <  5 ".parse::<Threshold>().unwrap().to_string(), "errors count < 5");
     }
 
     fn refuse(text: &str, reason: &str, hint: Option<&str>) {
         let error = text.parse::<Threshold>().unwrap_err();
-        assert_eq!(
-            (error.reason.as_str(), error.hint.as_deref()),
-            (reason, hint),
-            "{text}"
-        );
+        assert_eq!((error.reason.as_str(), error.hint.as_deref()), (reason, hint), "{text}");
     }
 
     #[test]
     fn mistakes_are_explained() {
         refuse("", "expected a metric, found the end", None);
-        refuse(
-            "http.respnse p(99) < 1s",
-            "there is no metric `http.respnse`",
-            Some("did you mean `http.response`?"),
-        );
+        refuse("http.respnse p(99) < 1s", "there is no metric `http.respnse`", Some("did you mean `http.response`?"));
         let kinds = Some("it has `count` and `rate`");
-        refuse(
-            "http.failed p(99) < 1%",
-            "`http.failed` has no `p(99)`",
-            kinds,
-        );
+        refuse("http.failed p(99) < 1%", "`http.failed` has no `p(99)`", kinds);
         let statistics = Some("the statistics are count, rate, min, max, mean and p(q)");
-        refuse(
-            "http.response median < 1s",
-            "unknown statistic `median`",
-            statistics,
-        );
-        refuse(
-            "http.response < 1s",
-            "expected a statistic, found `<`",
-            statistics,
-        );
-        refuse(
-            "http.response p(0) < 1s",
-            "`0` is not a percentile above 0 and up to 100",
-            None,
-        );
+        refuse("http.response median < 1s", "unknown statistic `median`", statistics);
+        refuse("http.response < 1s", "expected a statistic, found `<`", statistics);
+        refuse("http.response p(0) < 1s", "`0` is not a percentile above 0 and up to 100", None);
         refuse("http.response p(99 < 1s", "expected `)`, found `<`", None);
-        refuse(
-            "http.response p(99) ~ 1s",
-            "expected a comparison, found `~`",
-            Some("one of < <= > >= =="),
-        );
+        refuse("http.response p(99) ~ 1s", "expected a comparison, found `~`", Some("one of < <= > >= =="));
         refuse(
             "http.response p(99) < 500",
             "`500` is not a duration with a unit",
             Some("write it as in `500ms` or `2s`"),
         );
-        refuse(
-            "http.failed rate < 1",
-            "`1` is not a share",
-            Some("write it in percent, as in `99.9%`"),
-        );
-        refuse(
-            "http.response count < 1s",
-            "`1s` is not a plain number",
-            None,
-        );
+        refuse("http.failed rate < 1", "`1` is not a share", Some("write it in percent, as in `99.9%`"));
+        refuse("http.response count < 1s", "`1s` is not a plain number", None);
         refuse(
             "errors count < 5 for ever",
             "`ever` is not a duration with a unit",
@@ -291,21 +238,9 @@ mod tests {
             "unexpected `now`",
             Some("only `for DURATION` and `abort` may follow the value"),
         );
-        refuse(
-            "checks{name:} rate > 1%",
-            "expected a value of the tag `name`, found `}`",
-            None,
-        );
-        refuse(
-            "checks{name:\"a} rate > 1%",
-            "the quoted value of the tag `name` does not end",
-            None,
-        );
-        refuse(
-            "checks{name:a,name:b} rate > 1%",
-            "the tag `name` stands twice",
-            None,
-        );
+        refuse("checks{name:} rate > 1%", "expected a value of the tag `name`, found `}`", None);
+        refuse("checks{name:\"a} rate > 1%", "the quoted value of the tag `name` does not end", None);
+        refuse("checks{name:a,name:b} rate > 1%", "the tag `name` stands twice", None);
     }
 
     fn any_threshold() -> impl Strategy<Value = Threshold> {
@@ -320,36 +255,19 @@ mod tests {
         let tags = prop::collection::btree_map("[a-z_]{1,8}", "\\PC{0,12}", 0..3);
         let op = prop::sample::select(Op::ALL.map(|(op, _)| op).to_vec());
         let held_for = prop::option::of((1_u64..10_000).prop_map(Duration::from_millis));
-        (
-            index,
-            statistic,
-            tags,
-            op,
-            (0.0_f64..2.0, 0_u64..1 << 50),
-            held_for,
-            any::<bool>(),
+        (index, statistic, tags, op, (0.0_f64..2.0, 0_u64..1 << 50), held_for, any::<bool>()).prop_map(
+            |(index, statistic, tags, op, (share, nanos), held_for, abort)| {
+                let metric = METRICS[index].name.to_string();
+                let mut threshold = Threshold { metric, tags, statistic, op, value: share, held_for, abort };
+                if threshold.unit().is_err() {
+                    threshold.statistic = Statistic::Rate;
+                }
+                if threshold.unit() == Ok(Unit::Time) {
+                    threshold.value = Duration::from_nanos(nanos).as_secs_f64();
+                }
+                threshold
+            },
         )
-            .prop_map(
-                |(index, statistic, tags, op, (share, nanos), held_for, abort)| {
-                    let metric = METRICS[index].name.to_string();
-                    let mut threshold = Threshold {
-                        metric,
-                        tags,
-                        statistic,
-                        op,
-                        value: share,
-                        held_for,
-                        abort,
-                    };
-                    if threshold.unit().is_err() {
-                        threshold.statistic = Statistic::Rate;
-                    }
-                    if threshold.unit() == Ok(Unit::Time) {
-                        threshold.value = Duration::from_nanos(nanos).as_secs_f64();
-                    }
-                    threshold
-                },
-            )
     }
 
     proptest! {

@@ -12,9 +12,7 @@ use serde::{Deserialize, Serialize};
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// An instant of a run: microseconds since its start, negative before it.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunTime(pub i64);
 

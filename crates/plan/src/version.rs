@@ -141,13 +141,7 @@ impl Version {
                 .iter()
                 .zip(&self.base)
                 .all(|(begun, base)| begun.plan_time <= self.plan_time && begun.index <= *base);
-        if fits {
-            Ok(())
-        } else {
-            Err(VersionError::Shape {
-                number: self.number,
-            })
-        }
+        if fits { Ok(()) } else { Err(VersionError::Shape { number: self.number }) }
     }
 
     /// Checks that this version may come after `latest`.
@@ -155,25 +149,14 @@ impl Version {
         let number = self.number;
         self.check_shape()?;
         if number <= latest.number {
-            return Err(VersionError::Number {
-                number,
-                latest: latest.number,
-            });
+            return Err(VersionError::Number { number, latest: latest.number });
         }
         if self.loads.len() != latest.loads.len() {
             return Err(VersionError::Shape { number });
         }
         let rises = self.at > latest.at
             && self.plan_time >= latest.plan_time
-            && self
-                .base
-                .iter()
-                .zip(&latest.base)
-                .all(|(base, before)| base >= before);
-        if rises {
-            Ok(())
-        } else {
-            Err(VersionError::ReachesBack { number })
-        }
+            && self.base.iter().zip(&latest.base).all(|(base, before)| base >= before);
+        if rises { Ok(()) } else { Err(VersionError::ReachesBack { number }) }
     }
 }

@@ -40,14 +40,7 @@ struct Recorded {
 impl From<Versions> for Recorded {
     fn from(versions: Versions) -> Recorded {
         let seed = versions.seed;
-        Recorded {
-            seed,
-            versions: versions
-                .entries
-                .into_iter()
-                .map(|entry| entry.version)
-                .collect(),
-        }
+        Recorded { seed, versions: versions.entries.into_iter().map(|entry| entry.version).collect() }
     }
 }
 
@@ -58,10 +51,7 @@ impl TryFrom<Recorded> for Versions {
         let mut rest = recorded.versions.into_iter();
         let first = rest.next().ok_or(VersionError::Empty)?;
         first.check_shape()?;
-        let mut versions = Versions {
-            seed: recorded.seed,
-            entries: vec![Entry::new(first, None, recorded.seed)],
-        };
+        let mut versions = Versions { seed: recorded.seed, entries: vec![Entry::new(first, None, recorded.seed)] };
         rest.try_for_each(|version| versions.push(version))?;
         Ok(versions)
     }
@@ -82,10 +72,7 @@ impl Versions {
             base: vec![0; scenarios],
             slots,
         };
-        Versions {
-            seed,
-            entries: vec![Entry::new(version, None, seed)],
-        }
+        Versions { seed, entries: vec![Entry::new(version, None, seed)] }
     }
 
     /// Computes the version that a change makes from `at` on, or from just after the latest version if that is
@@ -95,17 +82,9 @@ impl Versions {
         let latest = self.newest();
         let at = at.max(RunTime(latest.version.at.0.saturating_add(1)));
         let plan_time = latest.version.plan_time_at(at);
-        let base = (0..self.scenarios())
-            .map(|scenario| latest.arrivals_before(scenario, plan_time))
-            .collect();
+        let base = (0..self.scenarios()).map(|scenario| latest.arrivals_before(scenario, plan_time)).collect();
         let number = latest.version.number.saturating_add(1);
-        let mut next = Version {
-            number,
-            at,
-            plan_time,
-            base,
-            ..latest.version.clone()
-        };
+        let mut next = Version { number, at, plan_time, base, ..latest.version.clone() };
         match change {
             Change::Slots(slots) => next.slots = slots,
             Change::Pause => next.running = PlanRate::Paused,
@@ -114,10 +93,7 @@ impl Versions {
                 for (scenario, load) in loads.into_iter().enumerate().take(self.scenarios()) {
                     if next.loads[scenario] != load {
                         next.loads[scenario] = load;
-                        next.begun[scenario] = Begun {
-                            index: next.base[scenario],
-                            plan_time,
-                        };
+                        next.begun[scenario] = Begun { index: next.base[scenario], plan_time };
                     }
                 }
             }
@@ -157,19 +133,13 @@ impl Versions {
     /// Counts the arrivals of all scenarios, past and to come.
     #[must_use]
     pub fn planned(&self) -> u64 {
-        (0..self.scenarios())
-            .map(|scenario| self.planned_of(scenario))
-            .fold(0, u64::saturating_add)
+        (0..self.scenarios()).map(|scenario| self.planned_of(scenario)).fold(0, u64::saturating_add)
     }
 
     /// Counts the arrivals of a scenario, past and to come; zero for one that does not exist.
     #[must_use]
     pub fn planned_of(&self, scenario: usize) -> u64 {
-        if scenario < self.scenarios() {
-            self.newest().planned_in_all(scenario)
-        } else {
-            0
-        }
+        if scenario < self.scenarios() { self.newest().planned_in_all(scenario) } else { 0 }
     }
 
     /// Gives the instant of the last arrival of all; `None` when nobody comes, or while a pause holds it up.
@@ -199,11 +169,8 @@ impl Versions {
                 });
                 if ends_here {
                     let Begun { index, plan_time } = entry.version.begun[scenario];
-                    let planned = next.map_or(entry.planned_in_all(scenario), |next| {
-                        next.version.base[scenario]
-                    });
-                    end =
-                        end.max(plan_time.saturating_add(schedule.end_of_first(planned - index)?));
+                    let planned = next.map_or(entry.planned_in_all(scenario), |next| next.version.base[scenario]);
+                    end = end.max(plan_time.saturating_add(schedule.end_of_first(planned - index)?));
                 }
             }
         }
@@ -213,16 +180,12 @@ impl Versions {
     /// Gives the run time at which the plan reaches a plan time; `None` while a pause holds it up.
     #[must_use]
     pub fn run_time_of(&self, plan_time: Duration) -> Option<RunTime> {
-        let begun = self
-            .entries
-            .partition_point(|entry| entry.version.plan_time <= plan_time);
+        let begun = self.entries.partition_point(|entry| entry.version.plan_time <= plan_time);
         self.entries[..begun].last()?.version.run_time_of(plan_time)
     }
 
     fn newest(&self) -> &Entry {
-        self.entries
-            .last()
-            .expect("a history begins with its first version and never shrinks")
+        self.entries.last().expect("a history begins with its first version and never shrinks")
     }
 }
 
@@ -241,12 +204,7 @@ mod tests {
     }
 
     pub(super) fn even(users: u64, over: u64, stay: Stay) -> Load {
-        Load::Arrive {
-            users,
-            over: seconds(over),
-            spacing: Spacing::Even,
-            stay,
-        }
+        Load::Arrive { users, over: seconds(over), spacing: Spacing::Even, stay }
     }
 
     pub(super) fn two_agents() -> SlotTable {
@@ -267,27 +225,15 @@ mod tests {
 
     #[test]
     fn a_pause_shifts_what_is_left_and_bursts_nothing() {
-        let versions = Versions::first(
-            at(1.0),
-            vec![even(4, 4, Stay::Each(seconds(2)))],
-            two_agents(),
-            0,
-        );
+        let versions = Versions::first(at(1.0), vec![even(4, 4, Stay::Each(seconds(2)))], two_agents(), 0);
         let versions = changed(versions, Change::Pause, 2.5);
         assert_eq!(instants(&versions), [1.0, 2.0]);
-        assert_eq!(
-            versions.arrival(0, 1).unwrap().leave,
-            None,
-            "a paused plan keeps its users"
-        );
+        assert_eq!(versions.arrival(0, 1).unwrap().leave, None, "a paused plan keeps its users");
         assert_eq!((versions.last_arrival(), versions.end()), (None, None));
         let versions = changed(versions, Change::Resume, 12.5);
         assert_eq!(instants(&versions), [1.0, 2.0, 13.0, 14.0]);
         assert_eq!(versions.arrival(0, 0).unwrap().leave, Some(at(13.0)));
-        assert_eq!(
-            (versions.last_arrival(), versions.end()),
-            (Some(at(14.0)), Some(at(16.0)))
-        );
+        assert_eq!((versions.last_arrival(), versions.end()), (Some(at(14.0)), Some(at(16.0))));
     }
 
     #[test]
@@ -306,53 +252,26 @@ mod tests {
     #[test]
     fn a_population_scales_from_where_it_is() {
         let population = |users, over| Load::Population {
-            stages: vec![
-                Stage::RampTo {
-                    users,
-                    over: seconds(over),
-                },
-                Stage::Hold { over: seconds(10) },
-            ],
+            stages: vec![Stage::RampTo { users, over: seconds(over) }, Stage::Hold { over: seconds(10) }],
             keep_session: false,
         };
         let versions = Versions::first(at(0.0), vec![population(4, 4)], two_agents(), 0);
         let versions = changed(versions, Change::Loads(vec![population(2, 2)]), 8.0);
         assert_eq!(versions.planned(), 4);
-        let leaves: Vec<_> = (0..4)
-            .map(|index| versions.arrival(0, index).unwrap().leave.unwrap())
-            .collect();
+        let leaves: Vec<_> = (0..4).map(|index| versions.arrival(0, index).unwrap().leave.unwrap()).collect();
         assert_eq!(leaves, [at(20.0), at(20.0), at(10.0), at(9.0)]);
         assert_eq!(versions.end(), Some(at(20.0)));
     }
 
     #[test]
     fn versions_that_do_not_follow_are_refused() {
-        let mut versions =
-            Versions::first(at(0.0), vec![even(4, 4, Stay::UntilDone)], two_agents(), 0);
+        let mut versions = Versions::first(at(0.0), vec![even(4, 4, Stay::UntilDone)], two_agents(), 0);
         let next = versions.with(Change::Pause, at(1.0));
         versions.push(next.clone()).unwrap();
-        assert_eq!(
-            versions.push(next.clone()),
-            Err(VersionError::Number {
-                number: 2,
-                latest: 2
-            })
-        );
-        let early = Version {
-            number: 3,
-            at: at(0.5),
-            ..next.clone()
-        };
-        assert_eq!(
-            versions.push(early),
-            Err(VersionError::ReachesBack { number: 3 })
-        );
-        let other = Version {
-            number: 3,
-            at: at(2.0),
-            loads: vec![],
-            ..next
-        };
+        assert_eq!(versions.push(next.clone()), Err(VersionError::Number { number: 2, latest: 2 }));
+        let early = Version { number: 3, at: at(0.5), ..next.clone() };
+        assert_eq!(versions.push(early), Err(VersionError::ReachesBack { number: 3 }));
+        let other = Version { number: 3, at: at(2.0), loads: vec![], ..next };
         assert_eq!(versions.push(other), Err(VersionError::Shape { number: 3 }));
         assert!(serde_json::from_str::<Versions>(r#"{"seed": 1, "versions": []}"#).is_err());
     }

@@ -169,7 +169,12 @@ impl UserState {
         use rand::SeedableRng;
         // The odd constant spreads neighbouring numbers over the seed space; the generator mixes the rest.
         let seed = run_seed ^ (number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        Self { number, restored, values: RefCell::new(Map::new()), random: RefCell::new(Xoshiro256PlusPlus::seed_from_u64(seed)) }
+        Self {
+            number,
+            restored,
+            values: RefCell::new(Map::new()),
+            random: RefCell::new(Xoshiro256PlusPlus::seed_from_u64(seed)),
+        }
     }
 }
 

@@ -37,7 +37,8 @@ type Failure = Box<EvalAltResult>;
 
 /// The host, or the error of a call made where no user is (in `plan()` or at the top level).
 pub(crate) fn require(what: &str) -> Result<Rc<dyn Host>, Failure> {
-    host().ok_or_else(|| format!("{what} needs a running user: it cannot be called in plan() or at the top level").into())
+    host()
+        .ok_or_else(|| format!("{what} needs a running user: it cannot be called in plan() or at the top level").into())
 }
 
 /// Makes a call of the running user; a [`Stop`] becomes the error that a script cannot catch.

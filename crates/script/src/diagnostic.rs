@@ -40,9 +40,8 @@ impl Diagnostic {
         };
         let title = level.primary_title(self.message.as_str());
         let group = match span(text, self.line, self.column) {
-            Some(span) => title.element(
-                Snippet::source(text).path(self.file.as_str()).annotation(AnnotationKind::Primary.span(span)),
-            ),
+            Some(span) => title
+                .element(Snippet::source(text).path(self.file.as_str()).annotation(AnnotationKind::Primary.span(span))),
             None => title.element(annotate_snippets::Origin::path(self.file.as_str())),
         };
         let group = match &self.hint {

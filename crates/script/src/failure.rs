@@ -78,11 +78,13 @@ impl Failure {
 
 fn explain(error: &mut EvalAltResult) -> (FailureKind, String) {
     match error {
-        EvalAltResult::ErrorTerminated(token, _) => match token.as_immutable_string_ref().ok().as_ref().map(|t| t.as_str()) {
-            Some(STACK) => (FailureKind::Recursion, "the calls nest too deep: the stack is used up".into()),
-            Some(ENDLESS) => (FailureKind::Endless, "it computes without end and never waits".into()),
-            _ => (FailureKind::Stopped, "the user was stopped".into()),
-        },
+        EvalAltResult::ErrorTerminated(token, _) => {
+            match token.as_immutable_string_ref().ok().as_ref().map(|t| t.as_str()) {
+                Some(STACK) => (FailureKind::Recursion, "the calls nest too deep: the stack is used up".into()),
+                Some(ENDLESS) => (FailureKind::Endless, "it computes without end and never waits".into()),
+                _ => (FailureKind::Stopped, "the user was stopped".into()),
+            }
+        }
         EvalAltResult::ErrorStackOverflow(_) => (FailureKind::Recursion, "the calls nest too deep".into()),
         EvalAltResult::ErrorDataTooLarge(what, _) => (FailureKind::Size, format!("{what} is too large")),
         EvalAltResult::ErrorRuntime(value, _) => (FailureKind::Script, value.to_string()),

@@ -143,7 +143,9 @@ fn body(options: &mut Options) -> Result<Option<(String, Bytes)>, String> {
         bodies.push(("application/json".to_owned(), Bytes::from(json.to_string())));
     }
     if let Some(value) = options.take("body") {
-        let text = plain_text_of(&value).map(Bytes::from).or_else(|| value.read_lock::<rhai::Blob>().map(|b| b.clone().into()));
+        let text = plain_text_of(&value)
+            .map(Bytes::from)
+            .or_else(|| value.read_lock::<rhai::Blob>().map(|b| b.clone().into()));
         let bytes = text.ok_or("option `body` of http calls must be a text or a blob")?;
         bodies.push(("text/plain; charset=utf-8".to_owned(), bytes));
     }
@@ -176,14 +178,22 @@ fn multipart(parts: Map) -> Result<(String, Bytes), String> {
         let content = match value.read_lock::<Map>() {
             None => plain_text_of(&value).map(String::into_bytes),
             Some(file) => {
-                let text = |key: &str, default: &str| file.get(key).and_then(text_of).unwrap_or_else(|| default.to_owned());
+                let text =
+                    |key: &str, default: &str| file.get(key).and_then(text_of).unwrap_or_else(|| default.to_owned());
                 let filename = quoted(&text("filename", &field));
-                head += &format!("; filename=\"{filename}\"\r\nContent-Type: {}", quoted(&text("type", "application/octet-stream")));
+                head += &format!(
+                    "; filename=\"{filename}\"\r\nContent-Type: {}",
+                    quoted(&text("type", "application/octet-stream"))
+                );
                 let content = file.get("content");
-                content.and_then(|c| plain_text_of(c).map(String::into_bytes).or_else(|| c.read_lock::<rhai::Blob>().map(|b| b.clone())))
+                content.and_then(|c| {
+                    plain_text_of(c).map(String::into_bytes).or_else(|| c.read_lock::<rhai::Blob>().map(|b| b.clone()))
+                })
             }
         };
-        let content = content.ok_or_else(|| format!("part `{field}` of option `multipart` must be a text or #{{ filename, type, content }}"))?;
+        let content = content.ok_or_else(|| {
+            format!("part `{field}` of option `multipart` must be a text or #{{ filename, type, content }}")
+        })?;
         body.extend_from_slice(head.as_bytes());
         body.extend_from_slice(b"\r\n\r\n");
         body.extend_from_slice(&content);

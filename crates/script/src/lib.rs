@@ -23,8 +23,8 @@ mod value;
 
 pub use api::{MAX_CALLS, MAX_ELEMENTS, sockets_handle as socket_handle};
 pub use call::{
-    Answer, Call, CueState, Halt, Hears, Host, Measurement, OpenCall, Received, Reconnect, SocketId, Stop, TimerId, TimerKind,
-    Transport, UserState,
+    Answer, Call, CueState, Halt, Hears, Host, Measurement, OpenCall, Received, Reconnect, SocketId, Stop, TimerId,
+    TimerKind, Transport, UserState,
 };
 pub use current::{host, with_host};
 pub use diagnostic::{Diagnostic, Severity};
@@ -35,7 +35,7 @@ pub use program::{Env, Program, Source};
 pub use validate::{Validated, validate};
 pub use value::{from_json, to_json};
 
-/// A script function or closure, to be called by [`Program::call`].
-pub use rhai::FnPtr as Handler;
 /// A script value.
 pub use rhai::Dynamic as Value;
+/// A script function or closure, to be called by [`Program::call`].
+pub use rhai::FnPtr as Handler;

@@ -15,7 +15,8 @@ pub const SOCKET: &[&str] = &["headers", "reconnect", "timeout"];
 /// The keys of the option `reconnect`.
 pub const RECONNECT: &[&str] = &["first", "jitter", "max"];
 /// The keys of the map that `plan()` returns.
-pub const PLAN: &[&str] = &["autoscaler", "cues", "ends_after", "load", "restore", "scenarios", "takeover", "thresholds"];
+pub const PLAN: &[&str] =
+    &["autoscaler", "cues", "ends_after", "load", "restore", "scenarios", "takeover", "thresholds"];
 /// The keys of one entry of `scenarios`.
 pub const SCENARIO: &[&str] = &["load", "name", "run"];
 
@@ -41,7 +42,8 @@ impl Options {
 
     fn read<T>(&mut self, key: &str, wanted: &str, read: impl Fn(&Dynamic) -> Option<T>) -> Result<Option<T>, String> {
         let Some(value) = self.take(key) else { return Ok(None) };
-        let refused = || format!("option `{key}` of {} must be {wanted}, not a value of type {}", self.of, value.type_name());
+        let refused =
+            || format!("option `{key}` of {} must be {wanted}, not a value of type {}", self.of, value.type_name());
         read(&value).map(Some).ok_or_else(refused)
     }
 

@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use rehearsal_plan::Environment;
-use rhai::{AST, Dynamic, Engine, EvalAltResult, FnPtr, FuncRegistration, ImmutableString, Map, OptimizationLevel, Scope};
+use rhai::{
+    AST, Dynamic, Engine, EvalAltResult, FnPtr, FuncRegistration, ImmutableString, Map, OptimizationLevel, Scope,
+};
 
 use crate::api;
 use crate::call::UserState;
@@ -73,7 +75,8 @@ impl Program {
         let failed = |error: Box<EvalAltResult>| Failure::new(&source.name, *error);
         let env = env.0.iter().map(|(key, value)| Ok((key.as_str().into(), from_json(value.clone())?)));
         let env = env.collect::<Result<Map, String>>().map_err(|error| failed(error.into()))?;
-        let globals = Rc::new(Globals { env: EnvHandle(env.into()), common: Dynamic::UNIT.into(), constants: Map::new().into() });
+        let globals =
+            Rc::new(Globals { env: EnvHandle(env.into()), common: Dynamic::UNIT.into(), constants: Map::new().into() });
         let mut engine = api::engine();
         engine.set_optimization_level(level);
         register_globals(&mut engine, &globals);
@@ -88,7 +91,9 @@ impl Program {
         let mut scope = Scope::new();
         self.engine.run_ast_with_scope(&mut scope, &self.ast)?;
         let mut constants = self.globals.constants.borrow_mut();
-        constants.extend(scope.iter_raw().filter(|(_, constant, _)| *constant).map(|(name, _, value)| (name.into(), value.clone())));
+        constants.extend(
+            scope.iter_raw().filter(|(_, constant, _)| *constant).map(|(name, _, value)| (name.into(), value.clone())),
+        );
         Ok(())
     }
 

@@ -72,18 +72,11 @@ pub struct Failure {
 
 impl Failure {
     pub(crate) fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            status: None,
-        }
+        Self { kind, message: message.into(), status: None }
     }
 
     pub(crate) fn timeout(doing: &str) -> Self {
-        Self::new(
-            FailureKind::Timeout,
-            format!("{doing}: no answer within the timeout"),
-        )
+        Self::new(FailureKind::Timeout, format!("{doing}: no answer within the timeout"))
     }
 
     /// Classifies an error that a library raised on an open connection by what lies at its root.
@@ -112,9 +105,9 @@ fn kind_of(error: &(dyn Error + 'static)) -> Option<FailureKind> {
     let error = error.downcast_ref::<io::Error>()?;
     match error.kind() {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::NotConnected => Some(FailureKind::Closed),
-        io::ErrorKind::ConnectionReset
-        | io::ErrorKind::ConnectionAborted
-        | io::ErrorKind::BrokenPipe => Some(FailureKind::Reset),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
+            Some(FailureKind::Reset)
+        }
         io::ErrorKind::TimedOut => Some(FailureKind::Timeout),
         _ => None,
     }
@@ -129,11 +122,7 @@ mod tests {
         let check = |kind: io::ErrorKind, expected: FailureKind| {
             let failure = Failure::from_connection("reading", &io::Error::from(kind));
             assert_eq!(failure.kind, expected, "{kind:?}");
-            assert!(
-                failure.message.starts_with("reading: "),
-                "{}",
-                failure.message
-            );
+            assert!(failure.message.starts_with("reading: "), "{}", failure.message);
         };
         check(io::ErrorKind::ConnectionReset, FailureKind::Reset);
         check(io::ErrorKind::BrokenPipe, FailureKind::Reset);

@@ -22,7 +22,7 @@ pub enum Severity {
 pub struct Finding {
     /// How much it matters.
     pub severity: Severity,
-    /// What it is about: `run`, `threshold`, `users`, `generator`, `agent NAME`, `cue NAME` …
+    /// What it is about: `run`, `threshold`, `users`, `generator`, an agent's name, `cue NAME #NUMBER` …
     pub subject: String,
     /// The statement.
     pub text: String,

@@ -30,21 +30,8 @@ impl From<&Bins> for v1::Distribution {
                 (gap, count) => packed.extend([gap << FORM_BITS | COUNTED, count]),
             }
         }
-        let extent = if bins.is_empty() {
-            Extent {
-                min: 0,
-                max: 0,
-                sum: 0,
-            }
-        } else {
-            bins.extent()
-        };
-        v1::Distribution {
-            bins: packed,
-            min_us: extent.min,
-            max_us: extent.max,
-            sum_us: extent.sum,
-        }
+        let extent = if bins.is_empty() { Extent { min: 0, max: 0, sum: 0 } } else { bins.extent() };
+        v1::Distribution { bins: packed, min_us: extent.min, max_us: extent.max, sum_us: extent.sum }
     }
 }
 
@@ -66,11 +53,7 @@ impl v1::Distribution {
     }
 
     fn extent(&self) -> Extent {
-        Extent {
-            min: self.min_us,
-            max: self.max_us,
-            sum: self.sum_us,
-        }
+        Extent { min: self.min_us, max: self.max_us, sum: self.sum_us }
     }
 }
 
@@ -130,10 +113,7 @@ mod tests {
     #[test]
     fn what_is_no_histogram_is_refused() {
         let check = |bins: Vec<u64>, expected: GapError| {
-            let wire = v1::Distribution {
-                bins,
-                ..v1::Distribution::default()
-            };
+            let wire = v1::Distribution { bins, ..v1::Distribution::default() };
             assert_eq!(Bins::try_from(&wire), Err(expected));
         };
         check(vec![u64::MAX - 3], GapError::PastTop);

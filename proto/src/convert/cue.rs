@@ -11,22 +11,12 @@ pub(super) fn cue_row((cue, points): (u32, CuePoints)) -> v1::CueRow {
     let snapshot = points.snapshot.map(|audiences| v1::CueSnapshot {
         audiences: audiences
             .into_iter()
-            .map(
-                |(transport, Snapshot { live, connected })| v1::CueAudience {
-                    transport,
-                    live,
-                    connected,
-                },
-            )
+            .map(|(transport, Snapshot { live, connected })| v1::CueAudience { transport, live, connected })
             .collect(),
     });
     let heard = points.heard.into_iter().map(|(transport, bins)| {
         let (bins_ms, counts) = bins.into_iter().unzip();
-        v1::CueHearings {
-            transport,
-            bins_ms,
-            counts,
-        }
+        v1::CueHearings { transport, bins_ms, counts }
     });
     v1::CueRow {
         cue,
@@ -42,10 +32,7 @@ pub(super) fn cue_row((cue, points): (u32, CuePoints)) -> v1::CueRow {
 pub(super) fn read_cue(wire: v1::CueRow) -> Result<(u32, CuePoints), WireError> {
     let points = CuePoints {
         snapshot: wire.snapshot.map(read_snapshot).transpose()?,
-        heard: unique(
-            "a transport of hearings",
-            wire.heard.into_iter().map(read_hearings),
-        )?,
+        heard: unique("a transport of hearings", wire.heard.into_iter().map(read_hearings))?,
         late_heard: wire.late_heard,
         duplicates: wire.duplicates,
         first_micros: wire.first_us,
@@ -56,11 +43,7 @@ pub(super) fn read_cue(wire: v1::CueRow) -> Result<(u32, CuePoints), WireError> 
 
 fn read_snapshot(wire: v1::CueSnapshot) -> Result<BTreeMap<String, Snapshot>, WireError> {
     let rows = wire.audiences.into_iter().map(|row| {
-        let v1::CueAudience {
-            transport,
-            live,
-            connected,
-        } = row;
+        let v1::CueAudience { transport, live, connected } = row;
         if connected > live {
             return Err(WireError::Range("the audience of a cue"));
         }
@@ -76,8 +59,5 @@ fn read_hearings(wire: v1::CueHearings) -> Result<(String, Hearings), WireError>
     if !wire.bins_ms.is_sorted_by(|a, b| a < b) {
         return Err(WireError::Twice("a bin of hearings"));
     }
-    Ok((
-        wire.transport,
-        wire.bins_ms.into_iter().zip(wire.counts).collect(),
-    ))
+    Ok((wire.transport, wire.bins_ms.into_iter().zip(wire.counts).collect()))
 }

@@ -7,10 +7,7 @@ use rehearsal_metrics::{Bins, Definition, Interval, Kind, Points, SeriesId, Seri
 use super::{
     WireError,
     cue::{cue_row, read_cue},
-    rows::{
-        call_row, error_row, health_row, read_call, read_errors, read_health, read_transitions,
-        user_row,
-    },
+    rows::{call_row, error_row, health_row, read_call, read_errors, read_health, read_transitions, user_row},
     unique,
 };
 use crate::v1::{self, point::Value};
@@ -22,33 +19,17 @@ const LONGEST_S: i64 = 24 * 3600;
 
 impl From<Interval> for v1::Interval {
     fn from(interval: Interval) -> v1::Interval {
-        let Interval {
-            from,
-            to,
-            defines,
-            points,
-            users,
-            calls,
-            errors,
-            cues,
-            health,
-        } = interval;
+        let Interval { from, to, defines, points, users, calls, errors, cues, health } = interval;
         v1::Interval {
             from_s: from,
             to_s: to,
             definitions: defines.into_iter().map(v1::Definition::from).collect(),
             points: points.iter().map(point).collect(),
-            users: users
-                .iter()
-                .map(|(second, moved)| user_row(*second, moved))
-                .collect(),
+            users: users.iter().map(|(second, moved)| user_row(*second, moved)).collect(),
             calls: calls.into_iter().map(call_row).collect(),
             errors: errors.iter().map(error_row).collect(),
             cues: cues.into_iter().map(cue_row).collect(),
-            health: health
-                .iter()
-                .map(|(second, health)| health_row(*second, health))
-                .collect(),
+            health: health.iter().map(|(second, health)| health_row(*second, health)).collect(),
         }
     }
 }
@@ -65,21 +46,14 @@ impl TryFrom<v1::Interval> for Interval {
             points: unique("a series", wire.points.into_iter().map(read_point))?,
             users: unique(
                 "a second of users",
-                wire.users
-                    .into_iter()
-                    .map(|row| Ok((within(&seconds, row.second)?, read_transitions(&row)?))),
+                wire.users.into_iter().map(|row| Ok((within(&seconds, row.second)?, read_transitions(&row)?))),
             )?,
-            calls: unique(
-                "a call",
-                wire.calls.into_iter().map(|row| Ok(read_call(row))),
-            )?,
+            calls: unique("a call", wire.calls.into_iter().map(|row| Ok(read_call(row))))?,
             errors: read_errors(wire.errors),
             cues: unique("a cue", wire.cues.into_iter().map(read_cue))?,
             health: unique(
                 "a second of health",
-                wire.health
-                    .into_iter()
-                    .map(|row| Ok((within(&seconds, row.second)?, read_health(&row)))),
+                wire.health.into_iter().map(|row| Ok((within(&seconds, row.second)?, read_health(&row)))),
             )?,
         })
     }
@@ -88,19 +62,11 @@ impl TryFrom<v1::Interval> for Interval {
 fn seconds(from: i64, to: i64) -> Result<Range<i64>, WireError> {
     let near = -FURTHEST_S..=FURTHEST_S;
     let sound = near.contains(&from) && near.contains(&to) && from < to && to - from <= LONGEST_S;
-    if sound {
-        Ok(from..to)
-    } else {
-        Err(WireError::Range("the seconds of an interval"))
-    }
+    if sound { Ok(from..to) } else { Err(WireError::Range("the seconds of an interval")) }
 }
 
 fn within(seconds: &Range<i64>, second: i64) -> Result<i64, WireError> {
-    if seconds.contains(&second) {
-        Ok(second)
-    } else {
-        Err(WireError::Range("a row's second"))
-    }
+    if seconds.contains(&second) { Ok(second) } else { Err(WireError::Range("a row's second")) }
 }
 
 impl From<Definition> for v1::Definition {
@@ -114,12 +80,7 @@ impl From<Definition> for v1::Definition {
         v1::Definition {
             id: definition.id.0,
             kind: kind.into(),
-            tags: tags
-                .map(|(key, value)| v1::Tag {
-                    key: key.to_owned(),
-                    value: value.to_owned(),
-                })
-                .collect(),
+            tags: tags.map(|(key, value)| v1::Tag { key: key.to_owned(), value: value.to_owned() }).collect(),
             metric: definition.key.metric,
         }
     }
@@ -134,28 +95,14 @@ impl TryFrom<v1::Definition> for Definition {
             v1::definition::Kind::Count => Kind::Count,
             v1::definition::Kind::Ratio => Kind::Ratio,
             v1::definition::Kind::Unspecified => {
-                return Err(WireError::Unknown {
-                    what: "kind of series",
-                    value: wire.kind,
-                });
+                return Err(WireError::Unknown { what: "kind of series", value: wire.kind });
             }
         };
         if !wire.tags.is_sorted_by(|a, b| a.key < b.key) {
             return Err(WireError::Twice("a tag"));
         }
-        let tags: Tags = wire
-            .tags
-            .into_iter()
-            .map(|tag| (tag.key, tag.value))
-            .collect();
-        Ok(Definition {
-            id: SeriesId(wire.id),
-            kind,
-            key: SeriesKey {
-                metric: wire.metric,
-                tags,
-            },
-        })
+        let tags: Tags = wire.tags.into_iter().map(|tag| (tag.key, tag.value)).collect();
+        Ok(Definition { id: SeriesId(wire.id), kind, key: SeriesKey { metric: wire.metric, tags } })
     }
 }
 
@@ -170,15 +117,9 @@ fn point((series, points): (&SeriesId, &Points)) -> v1::Point {
     let value = match points {
         Points::Duration(bins) => Value::Duration(bins.into()),
         Points::Count(count) => Value::Count(*count),
-        Points::Ratio { yes, total } => Value::Ratio(v1::Ratio {
-            yes: *yes,
-            total: *total,
-        }),
+        Points::Ratio { yes, total } => Value::Ratio(v1::Ratio { yes: *yes, total: *total }),
     };
-    v1::Point {
-        series: series.0,
-        value: Some(value),
-    }
+    v1::Point { series: series.0, value: Some(value) }
 }
 
 fn read_point(wire: v1::Point) -> Result<(SeriesId, Points), WireError> {

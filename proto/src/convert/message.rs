@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use rehearsal_link::{
-    Applied, Assignment, CueAnnouncement, Epoch, Hello, Incarnation, LeaseTerms, Readiness,
-    StopKind, ToAgent, ToCoordinator, Welcome,
+    Applied, Assignment, CueAnnouncement, Epoch, Hello, Incarnation, LeaseTerms, Readiness, StopKind, ToAgent,
+    ToCoordinator, Welcome,
 };
 use rehearsal_metrics::Interval;
 use rehearsal_plan::{AgentNumber, RunTime, Version};
@@ -20,27 +20,16 @@ impl From<ToCoordinator<Interval>> for v1::AgentMessage {
         use agent_message::Kind;
         let kind = match message {
             ToCoordinator::Hello(hello) => Kind::Hello(hello.into()),
-            ToCoordinator::Interval { number, payload } => Kind::Interval(v1::NumberedInterval {
-                number,
-                interval: Some(payload.into()),
-            }),
-            ToCoordinator::Heartbeat {
-                sequence,
-                round_trip,
-            } => Kind::Heartbeat(v1::Heartbeat {
-                sequence,
-                round_trip_us: micros(round_trip),
-            }),
+            ToCoordinator::Interval { number, payload } => {
+                Kind::Interval(v1::NumberedInterval { number, interval: Some(payload.into()) })
+            }
+            ToCoordinator::Heartbeat { sequence, round_trip } => {
+                Kind::Heartbeat(v1::Heartbeat { sequence, round_trip_us: micros(round_trip) })
+            }
             ToCoordinator::Armed => Kind::Armed(v1::Armed {}),
-            ToCoordinator::Applied(Applied {
-                version,
-                at,
-                missed,
-            }) => Kind::Applied(v1::Applied {
-                version,
-                at_us: at.0,
-                missed,
-            }),
+            ToCoordinator::Applied(Applied { version, at, missed }) => {
+                Kind::Applied(v1::Applied { version, at_us: at.0, missed })
+            }
             ToCoordinator::Leaving { from } => Kind::Leaving(v1::Leaving { from_us: from.0 }),
             ToCoordinator::Drained => Kind::Drained(v1::Drained {}),
         };
@@ -53,39 +42,22 @@ impl TryFrom<v1::AgentMessage> for ToCoordinator<Interval> {
 
     fn try_from(wire: v1::AgentMessage) -> Result<ToCoordinator<Interval>, WireError> {
         use agent_message::Kind;
-        Ok(
-            match wire
-                .kind
-                .ok_or(WireError::Lacks("kind that this build knows"))?
-            {
-                Kind::Hello(hello) => ToCoordinator::Hello(hello.try_into()?),
-                Kind::Interval(v1::NumberedInterval { number, interval }) => {
-                    let payload = interval.ok_or(WireError::Lacks("interval"))?.try_into()?;
-                    ToCoordinator::Interval { number, payload }
-                }
-                Kind::Heartbeat(v1::Heartbeat {
-                    sequence,
-                    round_trip_us,
-                }) => ToCoordinator::Heartbeat {
-                    sequence,
-                    round_trip: Duration::from_micros(round_trip_us),
-                },
-                Kind::Armed(v1::Armed {}) => ToCoordinator::Armed,
-                Kind::Applied(v1::Applied {
-                    version,
-                    at_us,
-                    missed,
-                }) => ToCoordinator::Applied(Applied {
-                    version,
-                    at: RunTime(at_us),
-                    missed,
-                }),
-                Kind::Leaving(v1::Leaving { from_us }) => ToCoordinator::Leaving {
-                    from: RunTime(from_us),
-                },
-                Kind::Drained(v1::Drained {}) => ToCoordinator::Drained,
-            },
-        )
+        Ok(match wire.kind.ok_or(WireError::Lacks("kind that this build knows"))? {
+            Kind::Hello(hello) => ToCoordinator::Hello(hello.try_into()?),
+            Kind::Interval(v1::NumberedInterval { number, interval }) => {
+                let payload = interval.ok_or(WireError::Lacks("interval"))?.try_into()?;
+                ToCoordinator::Interval { number, payload }
+            }
+            Kind::Heartbeat(v1::Heartbeat { sequence, round_trip_us }) => {
+                ToCoordinator::Heartbeat { sequence, round_trip: Duration::from_micros(round_trip_us) }
+            }
+            Kind::Armed(v1::Armed {}) => ToCoordinator::Armed,
+            Kind::Applied(v1::Applied { version, at_us, missed }) => {
+                ToCoordinator::Applied(Applied { version, at: RunTime(at_us), missed })
+            }
+            Kind::Leaving(v1::Leaving { from_us }) => ToCoordinator::Leaving { from: RunTime(from_us) },
+            Kind::Drained(v1::Drained {}) => ToCoordinator::Drained,
+        })
     }
 }
 
@@ -96,9 +68,7 @@ impl From<ToAgent> for v1::CoordinatorMessage {
             ToAgent::Welcome(welcome) => Kind::Welcome(welcome.into()),
             ToAgent::Assignment(assignment) => Kind::Assignment(assignment.as_ref().into()),
             ToAgent::Ack { number } => Kind::Ack(v1::Ack { number }),
-            ToAgent::HeartbeatAnswer { sequence } => {
-                Kind::HeartbeatAnswer(v1::HeartbeatAnswer { sequence })
-            }
+            ToAgent::HeartbeatAnswer { sequence } => Kind::HeartbeatAnswer(v1::HeartbeatAnswer { sequence }),
             ToAgent::Version(version) => Kind::Version(version.as_ref().into()),
             ToAgent::Cue(cue) => Kind::Cue(cue.as_ref().into()),
             ToAgent::Stop(kind) => Kind::Stop(kind.into()),
@@ -114,24 +84,17 @@ impl TryFrom<v1::CoordinatorMessage> for ToAgent {
 
     fn try_from(wire: v1::CoordinatorMessage) -> Result<ToAgent, WireError> {
         use coordinator_message::Kind;
-        Ok(
-            match wire
-                .kind
-                .ok_or(WireError::Lacks("kind that this build knows"))?
-            {
-                Kind::Welcome(welcome) => ToAgent::Welcome(welcome.try_into()?),
-                Kind::Assignment(assignment) => ToAgent::Assignment(Arc::new(assignment.into())),
-                Kind::Ack(v1::Ack { number }) => ToAgent::Ack { number },
-                Kind::HeartbeatAnswer(v1::HeartbeatAnswer { sequence }) => {
-                    ToAgent::HeartbeatAnswer { sequence }
-                }
-                Kind::Version(version) => ToAgent::Version(Arc::new(Version::try_from(version)?)),
-                Kind::Cue(cue) => ToAgent::Cue(Arc::new(cue.into())),
-                Kind::Stop(stop) => ToAgent::Stop(stop.try_into()?),
-                Kind::Fenced(v1::Fenced {}) => ToAgent::Fenced,
-                Kind::Goodbye(v1::Goodbye {}) => ToAgent::Goodbye,
-            },
-        )
+        Ok(match wire.kind.ok_or(WireError::Lacks("kind that this build knows"))? {
+            Kind::Welcome(welcome) => ToAgent::Welcome(welcome.try_into()?),
+            Kind::Assignment(assignment) => ToAgent::Assignment(Arc::new(assignment.into())),
+            Kind::Ack(v1::Ack { number }) => ToAgent::Ack { number },
+            Kind::HeartbeatAnswer(v1::HeartbeatAnswer { sequence }) => ToAgent::HeartbeatAnswer { sequence },
+            Kind::Version(version) => ToAgent::Version(Arc::new(Version::try_from(version)?)),
+            Kind::Cue(cue) => ToAgent::Cue(Arc::new(cue.into())),
+            Kind::Stop(stop) => ToAgent::Stop(stop.try_into()?),
+            Kind::Fenced(v1::Fenced {}) => ToAgent::Fenced,
+            Kind::Goodbye(v1::Goodbye {}) => ToAgent::Goodbye,
+        })
     }
 }
 
@@ -162,18 +125,13 @@ impl TryFrom<v1::Hello> for Hello {
             v1::hello::Readiness::Assigned => Readiness::Assigned,
             v1::hello::Readiness::Armed => Readiness::Armed,
             v1::hello::Readiness::Unspecified => {
-                return Err(WireError::Unknown {
-                    what: "readiness",
-                    value: wire.readiness,
-                });
+                return Err(WireError::Unknown { what: "readiness", value: wire.readiness });
             }
         };
         let incarnation = wire.incarnation.try_into();
         Ok(Hello {
             agent: AgentNumber(wire.agent),
-            incarnation: Incarnation(
-                incarnation.map_err(|_| WireError::Range("an incarnation's length"))?,
-            ),
+            incarnation: Incarnation(incarnation.map_err(|_| WireError::Range("an incarnation's length"))?),
             epoch: Epoch(wire.epoch),
             version: wire.version,
             readiness,
@@ -197,18 +155,11 @@ impl TryFrom<v1::Welcome> for Welcome {
     type Error = WireError;
 
     fn try_from(wire: v1::Welcome) -> Result<Welcome, WireError> {
-        let (lease, drain) = (
-            Duration::from_micros(wire.lease_us),
-            Duration::from_micros(wire.drain_us),
-        );
+        let (lease, drain) = (Duration::from_micros(wire.lease_us), Duration::from_micros(wire.drain_us));
         if lease.max(drain) > LONGEST_TERM {
             return Err(WireError::Range("the terms of the lease"));
         }
-        Ok(Welcome {
-            epoch: Epoch(wire.epoch),
-            mark: wire.mark,
-            lease: LeaseTerms { lease, drain },
-        })
+        Ok(Welcome { epoch: Epoch(wire.epoch), mark: wire.mark, lease: LeaseTerms { lease, drain } })
     }
 }
 
@@ -248,47 +199,15 @@ impl From<v1::Assignment> for Assignment {
 
 impl From<&CueAnnouncement> for v1::CueAnnouncement {
     fn from(cue: &CueAnnouncement) -> v1::CueAnnouncement {
-        let CueAnnouncement {
-            firing,
-            name,
-            number,
-            id,
-            at,
-            event,
-            pointer,
-        } = cue.clone();
-        v1::CueAnnouncement {
-            firing,
-            name,
-            number,
-            id,
-            at_us: at.0,
-            event,
-            pointer,
-        }
+        let CueAnnouncement { firing, name, number, id, at, event, pointer } = cue.clone();
+        v1::CueAnnouncement { firing, name, number, id, at_us: at.0, event, pointer }
     }
 }
 
 impl From<v1::CueAnnouncement> for CueAnnouncement {
     fn from(wire: v1::CueAnnouncement) -> CueAnnouncement {
-        let v1::CueAnnouncement {
-            firing,
-            name,
-            number,
-            id,
-            at_us,
-            event,
-            pointer,
-        } = wire;
-        CueAnnouncement {
-            firing,
-            name,
-            number,
-            id,
-            at: RunTime(at_us),
-            event,
-            pointer,
-        }
+        let v1::CueAnnouncement { firing, name, number, id, at_us, event, pointer } = wire;
+        CueAnnouncement { firing, name, number, id, at: RunTime(at_us), event, pointer }
     }
 }
 
@@ -309,10 +228,7 @@ impl TryFrom<v1::Stop> for StopKind {
         match wire.kind() {
             v1::stop::Kind::Graceful => Ok(StopKind::Graceful),
             v1::stop::Kind::Hard => Ok(StopKind::Hard),
-            v1::stop::Kind::Unspecified => Err(WireError::Unknown {
-                what: "kind of stop",
-                value: wire.kind,
-            }),
+            v1::stop::Kind::Unspecified => Err(WireError::Unknown { what: "kind of stop", value: wire.kind }),
         }
     }
 }

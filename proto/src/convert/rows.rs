@@ -12,22 +12,14 @@ pub(super) fn user_row(second: i64, moved: &Transitions) -> v1::UserRow {
         to: v1::UserState::from(to).into(),
         users,
     });
-    v1::UserRow {
-        second,
-        transitions: transitions.collect(),
-    }
+    v1::UserRow { second, transitions: transitions.collect() }
 }
 
 pub(super) fn read_transitions(wire: &v1::UserRow) -> Result<Transitions, WireError> {
     let mut moved = Transitions::default();
     for row in &wire.transitions {
         let (from, to) = (read_state(row.from)?, read_state(row.to)?);
-        moved
-            .record(from, to, row.users)
-            .map_err(|source| WireError::Transition {
-                second: wire.second,
-                source,
-            })?;
+        moved.record(from, to, row.users).map_err(|source| WireError::Transition { second: wire.second, source })?;
     }
     Ok(moved)
 }
@@ -50,53 +42,21 @@ fn read_state(value: i32) -> Result<UserState, WireError> {
     UserState::ALL
         .into_iter()
         .find(|state| i32::from(v1::UserState::from(*state)) == value)
-        .ok_or(WireError::Unknown {
-            what: "state of a user",
-            value,
-        })
+        .ok_or(WireError::Unknown { what: "state of a user", value })
 }
 
 pub(super) fn call_row((name, counts): (String, CallCounts)) -> v1::CallRow {
-    let CallCounts {
-        begun,
-        answered,
-        failed,
-        cut,
-    } = counts;
-    v1::CallRow {
-        name,
-        begun,
-        answered,
-        failed,
-        cut,
-    }
+    let CallCounts { begun, answered, failed, cut } = counts;
+    v1::CallRow { name, begun, answered, failed, cut }
 }
 
 pub(super) fn read_call(wire: v1::CallRow) -> (String, CallCounts) {
-    let v1::CallRow {
-        name,
-        begun,
-        answered,
-        failed,
-        cut,
-    } = wire;
-    (
-        name,
-        CallCounts {
-            begun,
-            answered,
-            failed,
-            cut,
-        },
-    )
+    let v1::CallRow { name, begun, answered, failed, cut } = wire;
+    (name, CallCounts { begun, answered, failed, cut })
 }
 
 pub(super) fn error_row((kind, error): (&str, &ErrorCount)) -> v1::ErrorRow {
-    v1::ErrorRow {
-        kind: kind.to_owned(),
-        count: error.count,
-        sample: error.sample.clone(),
-    }
+    v1::ErrorRow { kind: kind.to_owned(), count: error.count, sample: error.sample.clone() }
 }
 
 pub(super) fn read_errors(wire: Vec<v1::ErrorRow>) -> Errors {

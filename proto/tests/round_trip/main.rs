@@ -13,15 +13,11 @@ use rehearsal_proto::{WireError, v1};
 use strategies::{to_agent, to_coordinator};
 
 fn from_agent(bytes: &[u8]) -> Option<Result<ToCoordinator<Interval>, WireError>> {
-    v1::AgentMessage::decode(bytes)
-        .ok()
-        .map(ToCoordinator::try_from)
+    v1::AgentMessage::decode(bytes).ok().map(ToCoordinator::try_from)
 }
 
 fn from_coordinator(bytes: &[u8]) -> Option<Result<ToAgent, WireError>> {
-    v1::CoordinatorMessage::decode(bytes)
-        .ok()
-        .map(ToAgent::try_from)
+    v1::CoordinatorMessage::decode(bytes).ok().map(ToAgent::try_from)
 }
 
 proptest! {
@@ -58,11 +54,7 @@ proptest! {
 /// Each row is an interval as only a broken or hostile agent sends it.
 #[test]
 fn intervals_that_nobody_could_have_measured_are_refused() {
-    let second = v1::Interval {
-        from_s: 0,
-        to_s: 1,
-        ..v1::Interval::default()
-    };
+    let second = v1::Interval { from_s: 0, to_s: 1, ..v1::Interval::default() };
     assert!(Interval::try_from(second.clone()).is_ok());
     let check = |what: &str, wire: v1::Interval, expected: &str| {
         let error = Interval::try_from(wire).expect_err(what);
@@ -70,71 +62,36 @@ fn intervals_that_nobody_could_have_measured_are_refused() {
     };
     check(
         "ends before it begins",
-        v1::Interval {
-            to_s: -1,
-            ..second.clone()
-        },
+        v1::Interval { to_s: -1, ..second.clone() },
         "reading a message: the seconds of an interval out of range",
     );
     check(
         "reaches over all time",
-        v1::Interval {
-            from_s: i64::MIN,
-            to_s: i64::MAX,
-            ..second.clone()
-        },
+        v1::Interval { from_s: i64::MIN, to_s: i64::MAX, ..second.clone() },
         "reading a message: the seconds of an interval out of range",
     );
-    let health = vec![v1::HealthRow {
-        second: 7,
-        ..v1::HealthRow::default()
-    }];
+    let health = vec![v1::HealthRow { second: 7, ..v1::HealthRow::default() }];
     check(
         "tells of another second",
-        v1::Interval {
-            health,
-            ..second.clone()
-        },
+        v1::Interval { health, ..second.clone() },
         "reading a message: a row's second out of range",
     );
-    let point = v1::Point {
-        series: 1,
-        value: Some(v1::point::Value::Count(1)),
-    };
+    let point = v1::Point { series: 1, value: Some(v1::point::Value::Count(1)) };
     check(
         "has a series twice",
-        v1::Interval {
-            points: vec![point; 2],
-            ..second.clone()
-        },
+        v1::Interval { points: vec![point; 2], ..second.clone() },
         "reading a message: a series twice or out of order",
     );
     let ratio = v1::point::Value::Ratio(v1::Ratio { yes: 2, total: 1 });
     check(
         "has more cases than cases",
-        v1::Interval {
-            points: vec![v1::Point {
-                series: 1,
-                value: Some(ratio),
-            }],
-            ..second.clone()
-        },
+        v1::Interval { points: vec![v1::Point { series: 1, value: Some(ratio) }], ..second.clone() },
         "reading a message: a ratio out of range",
     );
-    let transitions = vec![v1::Transition {
-        from: 3,
-        to: 1,
-        users: 1,
-    }];
+    let transitions = vec![v1::Transition { from: 3, to: 1, users: 1 }];
     check(
         "lets users begin again",
-        v1::Interval {
-            users: vec![v1::UserRow {
-                second: 0,
-                transitions,
-            }],
-            ..second
-        },
+        v1::Interval { users: vec![v1::UserRow { second: 0, transitions }], ..second },
         "reading the transitions of second 0",
     );
 }

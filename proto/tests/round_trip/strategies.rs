@@ -4,16 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use proptest::{collection::vec, option, prelude::*};
 use rehearsal_link::{
-    Applied, Assignment, CueAnnouncement, Epoch, Hello, Incarnation, LeaseTerms, Readiness,
-    StopKind, ToAgent, ToCoordinator, Welcome,
+    Applied, Assignment, CueAnnouncement, Epoch, Hello, Incarnation, LeaseTerms, Readiness, StopKind, ToAgent,
+    ToCoordinator, Welcome,
 };
 use rehearsal_metrics::{
-    Bins, CallCounts, CuePoints, Definition, Errors, Health, Interval, Kind, Points, SeriesId,
-    SeriesKey, Snapshot, Tags, Transitions, UserState,
+    Bins, CallCounts, CuePoints, Definition, Errors, Health, Interval, Kind, Points, SeriesId, SeriesKey, Snapshot,
+    Tags, Transitions, UserState,
 };
-use rehearsal_plan::{
-    AgentNumber, Begun, Load, PlanRate, RateStage, RunTime, SlotTable, Spacing, Stay, Version,
-};
+use rehearsal_plan::{AgentNumber, Begun, Load, PlanRate, RateStage, RunTime, SlotTable, Spacing, Stay, Version};
 
 const FIRST: i64 = -3;
 const AFTER: i64 = 600;
@@ -25,9 +23,7 @@ fn text() -> impl Strategy<Value = String> {
 fn bins() -> impl Strategy<Value = Bins> {
     vec(0..150_000_000_u64, 0..40).prop_map(|samples| {
         let mut bins = Bins::default();
-        samples
-            .into_iter()
-            .for_each(|micros| bins.record(Duration::from_micros(micros)));
+        samples.into_iter().for_each(|micros| bins.record(Duration::from_micros(micros)));
         bins
     })
 }
@@ -36,10 +32,7 @@ fn points() -> impl Strategy<Value = Points> {
     prop_oneof![
         bins().prop_map(Points::Duration),
         any::<u64>().prop_map(Points::Count),
-        any::<(u64, u64)>().prop_map(|(a, b)| Points::Ratio {
-            yes: a.min(b),
-            total: a.max(b)
-        }),
+        any::<(u64, u64)>().prop_map(|(a, b)| Points::Ratio { yes: a.min(b), total: a.max(b) }),
     ]
 }
 
@@ -63,44 +56,23 @@ fn definitions() -> impl Strategy<Value = Vec<Definition>> {
 
 fn transitions() -> impl Strategy<Value = Transitions> {
     use UserState::*;
-    let moves = prop::sample::select(vec![
-        (Waiting, Live),
-        (Live, Finished),
-        (Waiting, Dropped),
-        (Lost, Cancelled),
-    ]);
+    let moves = prop::sample::select(vec![(Waiting, Live), (Live, Finished), (Waiting, Dropped), (Lost, Cancelled)]);
     vec((moves, 1..u64::MAX), 0..4).prop_map(|rows| {
         let mut moved = Transitions::default();
-        rows.into_iter()
-            .for_each(|((from, to), users)| moved.record(from, to, users).unwrap());
+        rows.into_iter().for_each(|((from, to), users)| moved.record(from, to, users).unwrap());
         moved
     })
 }
 
 fn cue() -> impl Strategy<Value = CuePoints> {
-    let snapshot = any::<(u64, u64)>().prop_map(|(a, b)| Snapshot {
-        live: a.max(b),
-        connected: a.min(b),
-    });
+    let snapshot = any::<(u64, u64)>().prop_map(|(a, b)| Snapshot { live: a.max(b), connected: a.min(b) });
     let snapshots = option::of(prop::collection::btree_map(text(), snapshot, 0..3));
     let bins = prop::collection::btree_map(any::<i32>(), any::<u64>(), 0..20);
     let heard = prop::collection::btree_map(text(), bins, 0..3);
-    (
-        snapshots,
-        heard,
-        any::<(u64, u64, Option<i64>, Option<i64>)>(),
-    )
-        .prop_map(|(snapshot, heard, rest)| {
-            let (late_heard, duplicates, first_micros, last_micros) = rest;
-            CuePoints {
-                snapshot,
-                heard,
-                late_heard,
-                duplicates,
-                first_micros,
-                last_micros,
-            }
-        })
+    (snapshots, heard, any::<(u64, u64, Option<i64>, Option<i64>)>()).prop_map(|(snapshot, heard, rest)| {
+        let (late_heard, duplicates, first_micros, last_micros) = rest;
+        CuePoints { snapshot, heard, late_heard, duplicates, first_micros, last_micros }
+    })
 }
 
 fn health() -> impl Strategy<Value = Health> {
@@ -116,16 +88,11 @@ fn health() -> impl Strategy<Value = Health> {
 
 fn interval() -> impl Strategy<Value = Interval> {
     use prop::collection::btree_map;
-    let calls = any::<[u64; 4]>().prop_map(|[begun, answered, failed, cut]| CallCounts {
-        begun,
-        answered,
-        failed,
-        cut,
-    });
+    let calls =
+        any::<[u64; 4]>().prop_map(|[begun, answered, failed, cut]| CallCounts { begun, answered, failed, cut });
     let errors = vec((text(), 1..1_000_u64, text()), 0..4).prop_map(|rows| {
         let mut errors = Errors::default();
-        rows.iter()
-            .for_each(|(kind, count, sample)| errors.add(kind, *count, sample, Errors::MOST_KINDS));
+        rows.iter().for_each(|(kind, count, sample)| errors.add(kind, *count, sample, Errors::MOST_KINDS));
         errors
     });
     (
@@ -137,25 +104,22 @@ fn interval() -> impl Strategy<Value = Interval> {
         btree_map(any::<u32>(), cue(), 0..3),
         btree_map(FIRST..AFTER, health(), 0..4),
     )
-        .prop_map(
-            |(defines, points, users, calls, errors, cues, health)| Interval {
-                from: FIRST,
-                to: AFTER,
-                defines,
-                points,
-                users,
-                calls,
-                errors,
-                cues,
-                health,
-            },
-        )
+        .prop_map(|(defines, points, users, calls, errors, cues, health)| Interval {
+            from: FIRST,
+            to: AFTER,
+            defines,
+            points,
+            users,
+            calls,
+            errors,
+            cues,
+            health,
+        })
 }
 
 fn load() -> impl Strategy<Value = Load> {
     let span = (0..10_000_000_000_000_u64).prop_map(Duration::from_nanos);
-    let rate = (0.0..1e9_f64, span.clone())
-        .prop_map(|(per_second, over)| RateStage::RampTo { per_second, over });
+    let rate = (0.0..1e9_f64, span.clone()).prop_map(|(per_second, over)| RateStage::RampTo { per_second, over });
     prop_oneof![
         (any::<u64>(), span.clone(), span).prop_map(|(users, over, stay)| Load::Arrive {
             users,
@@ -163,96 +127,62 @@ fn load() -> impl Strategy<Value = Load> {
             spacing: Spacing::Random,
             stay: Stay::Each(stay),
         }),
-        (vec(rate, 1..4), any::<u64>())
-            .prop_map(|(stages, at_most)| Load::Rate { stages, at_most }),
-        vec(any::<(u64, u64)>(), 0..5).prop_map(|seconds| Load::Curve {
-            seconds,
-            stay: Stay::UntilDone
-        }),
+        (vec(rate, 1..4), any::<u64>()).prop_map(|(stages, at_most)| Load::Rate { stages, at_most }),
+        vec(any::<(u64, u64)>(), 0..5).prop_map(|seconds| Load::Curve { seconds, stay: Stay::UntilDone }),
     ]
 }
 
 fn version() -> impl Strategy<Value = Version> {
     let time = any::<u64>().prop_map(Duration::from_nanos);
-    let begun =
-        (any::<u64>(), time.clone()).prop_map(|(index, plan_time)| Begun { index, plan_time });
+    let begun = (any::<u64>(), time.clone()).prop_map(|(index, plan_time)| Begun { index, plan_time });
     let weights = vec((any::<u32>().prop_map(AgentNumber), 0..5_u32), 0..4);
-    let slots =
-        (0..64_usize, weights).prop_map(|(slots, weights)| SlotTable::weighted(slots, &weights));
-    (
-        any::<(u64, i64, bool)>(),
-        time,
-        vec((load(), begun, any::<u64>()), 0..3),
-        slots,
+    let slots = (0..64_usize, weights).prop_map(|(slots, weights)| SlotTable::weighted(slots, &weights));
+    (any::<(u64, i64, bool)>(), time, vec((load(), begun, any::<u64>()), 0..3), slots).prop_map(
+        |((number, at, paused), plan_time, scenarios, slots)| Version {
+            number,
+            at: RunTime(at),
+            plan_time,
+            running: if paused { PlanRate::Paused } else { PlanRate::Running },
+            loads: scenarios.iter().map(|scenario| scenario.0.clone()).collect(),
+            begun: scenarios.iter().map(|scenario| scenario.1).collect(),
+            base: scenarios.iter().map(|scenario| scenario.2).collect(),
+            slots,
+        },
     )
-        .prop_map(
-            |((number, at, paused), plan_time, scenarios, slots)| Version {
-                number,
-                at: RunTime(at),
-                plan_time,
-                running: if paused {
-                    PlanRate::Paused
-                } else {
-                    PlanRate::Running
-                },
-                loads: scenarios
-                    .iter()
-                    .map(|scenario| scenario.0.clone())
-                    .collect(),
-                begun: scenarios.iter().map(|scenario| scenario.1).collect(),
-                base: scenarios.iter().map(|scenario| scenario.2).collect(),
-                slots,
-            },
-        )
 }
 
 pub fn to_coordinator() -> impl Strategy<Value = ToCoordinator<Interval>> {
-    let readiness = prop_oneof![
-        Just(Readiness::Unassigned),
-        Just(Readiness::Assigned),
-        Just(Readiness::Armed)
-    ];
-    let hello = (any::<(u32, [u8; 16], u64, u64)>(), readiness, text()).prop_map(
-        |(numbers, readiness, build)| Hello {
-            agent: AgentNumber(numbers.0),
-            incarnation: Incarnation(numbers.1),
-            epoch: Epoch(numbers.2),
-            version: numbers.3,
-            readiness,
-            build,
-        },
-    );
+    let readiness = prop_oneof![Just(Readiness::Unassigned), Just(Readiness::Assigned), Just(Readiness::Armed)];
+    let hello = (any::<(u32, [u8; 16], u64, u64)>(), readiness, text()).prop_map(|(numbers, readiness, build)| Hello {
+        agent: AgentNumber(numbers.0),
+        incarnation: Incarnation(numbers.1),
+        epoch: Epoch(numbers.2),
+        version: numbers.3,
+        readiness,
+        build,
+    });
     prop_oneof![
         hello.prop_map(ToCoordinator::Hello),
-        (any::<u64>(), interval())
-            .prop_map(|(number, payload)| ToCoordinator::Interval { number, payload }),
+        (any::<u64>(), interval()).prop_map(|(number, payload)| ToCoordinator::Interval { number, payload }),
         any::<(u64, u64)>().prop_map(|(sequence, micros)| ToCoordinator::Heartbeat {
             sequence,
             round_trip: Duration::from_micros(micros),
         }),
         Just(ToCoordinator::Armed),
-        any::<(u64, i64, u64)>().prop_map(|(version, at, missed)| ToCoordinator::Applied(
-            Applied {
-                version,
-                at: RunTime(at),
-                missed
-            }
-        )),
-        any::<i64>().prop_map(|from| ToCoordinator::Leaving {
-            from: RunTime(from)
-        }),
+        any::<(u64, i64, u64)>().prop_map(|(version, at, missed)| ToCoordinator::Applied(Applied {
+            version,
+            at: RunTime(at),
+            missed
+        })),
+        any::<i64>().prop_map(|from| ToCoordinator::Leaving { from: RunTime(from) }),
         Just(ToCoordinator::Drained),
     ]
 }
 
 fn assignment() -> impl Strategy<Value = Assignment> {
     let texts = vec(text(), 7);
-    (
-        texts,
-        any::<(u64, u32)>(),
-        prop::collection::btree_map(text(), text(), 0..3),
-    )
-        .prop_map(|(texts, (seed, threads), data)| Assignment {
+    (texts, any::<(u64, u32)>(), prop::collection::btree_map(text(), text(), 0..3)).prop_map(
+        |(texts, (seed, threads), data)| Assignment {
             run: texts[0].clone(),
             agent_id: texts[1].clone(),
             region: texts[2].clone(),
@@ -263,34 +193,26 @@ fn assignment() -> impl Strategy<Value = Assignment> {
             plan: texts[5].as_str().into(),
             common: texts[6].as_str().into(),
             data: Arc::new(data),
-        })
+        },
+    )
 }
 
 pub fn to_agent() -> impl Strategy<Value = ToAgent> {
-    let welcome =
-        (any::<(u64, u64)>(), 0..86_400_000_000_u64).prop_map(|((epoch, mark), micros)| Welcome {
-            epoch: Epoch(epoch),
-            mark,
-            lease: LeaseTerms {
-                lease: Duration::from_micros(micros),
-                drain: Duration::from_micros(micros / 2),
-            },
-        });
-    let cue = (
-        text(),
-        any::<(u64, i64)>(),
-        text(),
-        option::of(text()),
-        option::of(text()),
-    )
-        .prop_map(|(name, (number, at), id, event, pointer)| CueAnnouncement {
+    let welcome = (any::<(u64, u64)>(), 0..86_400_000_000_u64).prop_map(|((epoch, mark), micros)| Welcome {
+        epoch: Epoch(epoch),
+        mark,
+        lease: LeaseTerms { lease: Duration::from_micros(micros), drain: Duration::from_micros(micros / 2) },
+    });
+    let cue = (text(), any::<(u64, i64)>(), text(), option::of(text()), option::of(text())).prop_map(
+        |(name, (number, at), id, event, pointer)| CueAnnouncement {
             name,
             number,
             id,
             at: RunTime(at),
             event,
             pointer,
-        });
+        },
+    );
     prop_oneof![
         welcome.prop_map(ToAgent::Welcome),
         assignment().prop_map(|assignment| ToAgent::Assignment(Arc::new(assignment))),

@@ -41,7 +41,7 @@ fn assert_names_line(outcome: &Outcome, kind: &str) {
     let lines = (1..).zip(SCENARIO.lines());
     let remark = format!("// {kind}");
     let mut marked = lines.filter(|(_, line)| line.contains(&remark) || line.contains("// endless, or"));
-    let named = marked.any(|(number, _)| sample.contains(&format!("scenario.rhai:{number}:")));
+    let named = marked.any(|(number, _)| sample.contains(&format!(":{number}:")));
     assert!(named, "the error {kind} names no such line: {sample}");
 }
 

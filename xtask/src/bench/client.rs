@@ -7,8 +7,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::process::{open_files, pinned, resident, succeed};
+use super::process::{open_files, pinned, resident};
 use super::{Bench, CLIENT_CPU};
+use crate::command::succeed;
 
 /// Builds the load generator.
 pub fn build(bench: &Bench) -> Result<()> {

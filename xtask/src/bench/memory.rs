@@ -10,8 +10,9 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::client::{self, Client};
-use super::process::{Server, allow_many_files, free_address, pinned, succeed};
+use super::process::{Server, allow_many_files, free_address, pinned};
 use super::{Bench, SERVER_CPU};
+use crate::command::succeed;
 
 /// Users that come in a second: slow enough that none of them has to wait for another.
 const ARRIVALS: u64 = 400;

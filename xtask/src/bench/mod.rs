@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde_json::Value;
 
-use process::succeed;
+use crate::command::{cargo, succeed};
 
 /// The core of the system under test.
 const SERVER_CPU: u32 = 0;
@@ -70,8 +70,7 @@ impl Bench {
 
     /// A cargo command that builds or runs as measured.
     fn cargo(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("cargo");
-        command.current_dir(&self.root).args(arguments);
+        let mut command = cargo(&self.root, arguments);
         command.args(["--profile", self.profile.0]);
         command
     }

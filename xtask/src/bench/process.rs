@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::command::shown;
+
 /// How often something that is awaited is looked at.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How long a server may take to listen.
@@ -23,27 +25,20 @@ pub fn pinned(cpu: u32, program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Runs a command to its end.
-pub fn succeed(mut command: Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("running {command:?}"))?;
-    ensure!(status.success(), "{command:?}: {status}");
-    Ok(())
-}
-
 /// A server in a process of its own, killed when this goes.
 pub struct Server(Child);
 
 impl Server {
     /// Starts it and waits until it listens.
     pub fn start(mut command: Command, address: SocketAddr) -> Result<Self> {
-        let child = command.spawn().with_context(|| format!("starting {command:?}"))?;
+        let child = command.spawn().with_context(|| format!("starting {}", shown(&command)))?;
         let mut server = Self(child);
         let deadline = Instant::now() + START_WITHIN;
         while TcpStream::connect(address).is_err() {
             if let Some(status) = server.0.try_wait().context("waiting for the server")? {
-                bail!("{command:?} ended at once: {status}");
+                bail!("{} ended at once: {status}", shown(&command));
             }
-            ensure!(Instant::now() < deadline, "{command:?} does not listen on {address}");
+            ensure!(Instant::now() < deadline, "{} does not listen on {address}", shown(&command));
             sleep(LOOK_AGAIN);
         }
         Ok(server)

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 
 use super::client::{self, Client};
 use super::nginx::Nginx;
-use super::process::{children_cpu, pinned, succeed};
+use super::process::{children_cpu, pinned};
 use super::{Bench, CLIENT_CPU};
+use crate::command::succeed;
 
 /// Connections of wrk, and users of ours with one connection each.
 const CONNECTIONS: u32 = 50;

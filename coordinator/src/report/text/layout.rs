@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// Columns that a report may use.
 const WIDTH: usize = 100;
-/// The widest that the first or the last column of a table may be; names longer than that are cut.
+/// The widest that a name in the first column of a table may be; longer ones are cut.
 const WIDEST: usize = 44;
 
 /// What a colour stands for. Everything also reads without it.
@@ -69,7 +69,7 @@ impl Table {
         }
         let last = self.heading.len().saturating_sub(1);
         for row in &mut self.rows {
-            row.iter_mut().take(1).for_each(|cell| *cell = cut(cell, WIDEST));
+            row.iter_mut().take(1).for_each(|cell| *cell = format!("  {}", cut(cell, WIDEST)));
         }
         let rows = || std::iter::once(&self.heading).chain(&self.rows);
         let width_of = |column: usize| rows().filter_map(|row| row.get(column)).map(|cell| length(cell)).max();
@@ -82,11 +82,9 @@ impl Table {
                 let padding = " ".repeat(width.saturating_sub(length(cell)));
                 line += &if is_left { format!("{gap}{cell}{padding}") } else { format!("{gap}{padding}{cell}") };
             }
-            let line = if self.ends_with_prose { cut(line.trim_end(), WIDTH) } else { line.trim_end().to_owned() };
-            match position {
-                0 => put(out, &paint.paint(Colour::Heading, &line)),
-                _ => put(out, &format!("  {line}")),
-            }
+            let line = line.trim_end();
+            let line = if self.ends_with_prose { cut(line, WIDTH) } else { line.to_owned() };
+            put(out, &if position == 0 { paint.paint(Colour::Heading, &line) } else { line });
         }
         out.push('\n');
     }
@@ -116,7 +114,7 @@ pub(super) fn put_wrapped(out: &mut String, first: &str, first_length: usize, se
 
 /// Pads a text to a number of columns.
 pub(super) fn padded(text: &str, width: usize) -> String {
-    text.to_owned() + &" ".repeat(width.saturating_sub(length(text)))
+    format!("{text}{}", " ".repeat(width.saturating_sub(length(text))))
 }
 
 /// Counts the columns of a text.
@@ -148,9 +146,9 @@ mod tests {
         table.row(["refused".into(), "1,998".into(), format!("\u{1b}[31m\n{}", "x".repeat(200))]);
         let mut out = String::new();
         table.write(Paint::Plain, &mut out);
-        let long = "x".repeat(78);
+        let long = "x".repeat(75);
         let expected =
-            format!("Errors   count  sample\n  tïmeout      2  after 5 s\n  refused  1,998   [31m {long}…\n\n");
+            format!("Errors     count  sample\n  tïmeout      2  after 5 s\n  refused  1,998   [31m {long}…\n\n");
         assert_eq!(out, expected);
     }
 

@@ -50,19 +50,14 @@ async fn every_listener_hears_every_event_once_and_in_order() {
     // No pause between broadcasts: polls find several at once, or some between two polls.
     let admin = Viewer::stranger(&demo);
     for n in 0..EVENTS {
-        admin
-            .broadcast(&json!({ "event": "tick", "data": n }))
-            .await;
+        admin.broadcast(&json!({ "event": "tick", "data": n })).await;
     }
     let expected: Vec<Value> = (0..EVENTS).map(Value::from).collect();
     for heard in listeners.join_all().await {
         assert_eq!(heard, expected);
     }
     let deliveries = 2 * LISTENERS * EVENTS as u64;
-    until("all is counted", || {
-        demo.counters().delivered["tick"] == deliveries
-    })
-    .await;
+    until("all is counted", || demo.counters().delivered["tick"] == deliveries).await;
     demo.stop().await;
 }
 
@@ -87,15 +82,9 @@ async fn nothing_is_lost_between_two_polls() {
     let first = json!({ "event": "tick", "data": 1 });
     let second = json!({ "event": "tick", "data": 2 });
     admin.broadcast(&first).await;
-    assert_eq!(
-        viewer.poll(Some(0)).await,
-        json!({ "cursor": 1, "events": [first] })
-    );
+    assert_eq!(viewer.poll(Some(0)).await, json!({ "cursor": 1, "events": [first] }));
     admin.broadcast(&second).await;
-    assert_eq!(
-        viewer.poll(Some(1)).await,
-        json!({ "cursor": 2, "events": [second] })
-    );
+    assert_eq!(viewer.poll(Some(1)).await, json!({ "cursor": 2, "events": [second] }));
     // A client that did not get the answer asks again.
     assert_eq!(viewer.poll(Some(0)).await["events"], json!([first, second]));
     demo.stop().await;
@@ -116,9 +105,7 @@ async fn a_socket_that_does_not_read_is_dropped_and_holds_up_nobody() {
             assert_eq!(hear(&mut attentive).await["event"], "noise");
         }
     };
-    timeout(PATIENCE, dropping)
-        .await
-        .expect("the deaf socket is dropped");
+    timeout(PATIENCE, dropping).await.expect("the deaf socket is dropped");
     assert_eq!(hear(&mut attentive).await["event"], "noise");
 
     // What the kernel had taken can still be read, then the stream ends.
@@ -127,10 +114,7 @@ async fn a_socket_that_does_not_read_is_dropped_and_holds_up_nobody() {
         read += 1;
     }
     assert!(read < sent, "{read} of {sent}");
-    until("all is counted", || {
-        demo.counters().delivered["noise"] == sent + 1 + read
-    })
-    .await;
+    until("all is counted", || demo.counters().delivered["noise"] == sent + 1 + read).await;
     demo.stop().await;
 }
 
@@ -181,11 +165,7 @@ async fn stopping_ends_every_connection_within_a_second() {
     let address = demo.address();
     let asked = Instant::now();
     demo.stop().await;
-    assert!(
-        asked.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        asked.elapsed()
-    );
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
     assert_eq!(poll.await.unwrap(), json!({ "cursor": 0, "events": [] }));
     let Some(Ok(Message::Close(Some(frame)))) = closing.await.unwrap() else {
         panic!("the socket was not closed in order");

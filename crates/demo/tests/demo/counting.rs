@@ -13,9 +13,7 @@ use crate::viewer::{Viewer, start, until};
 const VIEWERS: u64 = 60;
 
 async fn call(viewer: &Viewer, agent: &str, method: Method, path: &str, body: &Value) -> u16 {
-    let request = viewer
-        .request(method, path)
-        .header("x-rehearsal-agent", agent);
+    let request = viewer.request(method, path).header("x-rehearsal-agent", agent);
     let response = request.body(body.to_string()).send().await.unwrap();
     response.status().as_u16()
 }
@@ -33,19 +31,12 @@ async fn visit(viewer: Viewer, number: u64) {
         (Method::POST, "/api/votes", 409),
         (Method::GET, "/wrong", 404),
     ] {
-        assert_eq!(
-            call(&viewer, &agent, method, path, &vote).await,
-            status,
-            "{path}"
-        );
+        assert_eq!(call(&viewer, &agent, method, path, &vote).await, status, "{path}");
     }
     if number.is_multiple_of(2) {
         drop(viewer.socket().await.unwrap());
     } else {
-        assert_eq!(
-            viewer.poll(None).await,
-            json!({ "cursor": 0, "events": [] })
-        );
+        assert_eq!(viewer.poll(None).await, json!({ "cursor": 0, "events": [] }));
     }
 }
 
@@ -70,12 +61,7 @@ async fn counters_are_exact_after_a_concurrent_load() {
     };
     let mut all = of_visits(n);
     all["POST /auth/guest"] = json!({ "200": n });
-    let agents = (0..3).map(|agent| {
-        (
-            format!("agent-{agent}"),
-            json!({ "requests": of_visits(n / 3) }),
-        )
-    });
+    let agents = (0..3).map(|agent| (format!("agent-{agent}"), json!({ "requests": of_visits(n / 3) })));
     let expected = json!({
         "requests": all,
         "sockets_opened": { "websocket": n / 2, "polling": n / 2 },
@@ -99,18 +85,11 @@ async fn counters_are_exact_after_a_concurrent_load() {
 #[tokio::test]
 async fn a_poll_is_counted_when_it_is_answered() {
     let poll_wait = Duration::from_millis(50);
-    let demo = Demo::start(Options {
-        poll_wait,
-        ..Options::default()
-    })
-    .unwrap();
+    let demo = Demo::start(Options { poll_wait, ..Options::default() }).unwrap();
     let viewer = Viewer::stranger(&demo);
     viewer.poll(None).await;
     assert!(demo.counters().requests.is_empty());
-    assert_eq!(
-        viewer.poll(Some(0)).await,
-        json!({ "cursor": 0, "events": [] })
-    );
+    assert_eq!(viewer.poll(Some(0)).await, json!({ "cursor": 0, "events": [] }));
     assert_eq!(demo.counters().requests["GET /poll"][&200], 1);
     demo.stop().await;
 }
@@ -140,9 +119,6 @@ async fn a_poll_that_its_client_gave_up_is_not_counted() {
     assert!(!demo.counters().requests.contains_key("GET /poll"));
     // The event waits for whoever asks with the old cursor.
     assert_eq!(viewer.poll(Some(0)).await["cursor"], 1);
-    until("the poll is counted", || {
-        demo.counters().delivered.get("tick") == Some(&1)
-    })
-    .await;
+    until("the poll is counted", || demo.counters().delivered.get("tick") == Some(&1)).await;
     demo.stop().await;
 }

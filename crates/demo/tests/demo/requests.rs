@@ -22,19 +22,9 @@ async fn strangers_are_refused_until_they_sign_in() {
     for viewer in [stranger, impostor] {
         check(&viewer, Method::GET, "/api/programme", "", 401).await;
         check(&viewer, Method::GET, "/api/heartbeat", "", 401).await;
-        check(
-            &viewer,
-            Method::POST,
-            "/api/votes",
-            r#"{"ballot":"b","choice":"A"}"#,
-            401,
-        )
-        .await;
+        check(&viewer, Method::POST, "/api/votes", r#"{"ballot":"b","choice":"A"}"#, 401).await;
         let refused = viewer.socket().await.unwrap_err();
-        assert!(
-            matches!(&refused, Error::Http(answer) if answer.status() == 401),
-            "{refused}"
-        );
+        assert!(matches!(&refused, Error::Http(answer) if answer.status() == 401), "{refused}");
     }
     let guest = Viewer::guest(&demo).await;
     check(&guest, Method::GET, "/api/programme", "", 200).await;
@@ -63,16 +53,10 @@ async fn the_social_sign_in_is_a_chain_of_three_redirects() {
     let mut hops = Vec::new();
     loop {
         let response = viewer.get(&path).await;
-        hops.push((
-            path.split('?').next().unwrap().to_owned(),
-            response.status().as_u16(),
-        ));
+        hops.push((path.split('?').next().unwrap().to_owned(), response.status().as_u16()));
         if hops.len() >= 3 {
             let cookie = session_of(&response);
-            assert!(
-                viewer.cookie.is_none_or(|earlier| earlier == cookie),
-                "the session changed"
-            );
+            assert!(viewer.cookie.is_none_or(|earlier| earlier == cookie), "the session changed");
             viewer.cookie = Some(cookie);
         }
         let Some(location) = response.headers().get(LOCATION) else {
@@ -80,12 +64,7 @@ async fn the_social_sign_in_is_a_chain_of_three_redirects() {
         };
         path = location.to_str().unwrap().to_owned();
     }
-    let expected = [
-        ("/auth/sns", 302),
-        ("/sns/authorize", 302),
-        ("/auth/callback", 302),
-        ("/auth/done", 200),
-    ];
+    let expected = [("/auth/sns", 302), ("/sns/authorize", 302), ("/auth/callback", 302), ("/auth/done", 200)];
     let expected = expected.map(|(path, status)| (path.to_owned(), status));
     assert_eq!(hops, expected);
     check(&viewer, Method::GET, "/api/programme", "", 200).await;
@@ -99,17 +78,9 @@ async fn states_and_codes_of_sign_ins_are_checked() {
     let wrong = "f".repeat(32);
     check(&viewer, Method::GET, "/sns/authorize", "", 400).await;
     check(&viewer, Method::GET, "/sns/authorize?state=short", "", 400).await;
-    check(
-        &viewer,
-        Method::GET,
-        &format!("/sns/authorize?state={wrong}"),
-        "",
-        400,
-    )
-    .await;
+    check(&viewer, Method::GET, &format!("/sns/authorize?state={wrong}"), "", 400).await;
 
-    let location =
-        |response: reqwest::Response| response.headers()[LOCATION].to_str().unwrap().to_owned();
+    let location = |response: reqwest::Response| response.headers()[LOCATION].to_str().unwrap().to_owned();
     let authorize = location(viewer.get("/auth/sns").await);
     let state = authorize.rsplit_once('=').unwrap().1;
     // Before it was authorized there is no right code.
@@ -151,22 +122,8 @@ async fn what_makes_no_sense_is_refused() {
     check(&guest, Method::PUT, "/api/votes", "", 405).await;
     check(&guest, Method::GET, "/poll?cursor=-1", "", 400).await;
     check(&guest, Method::GET, "/socket", "", 400).await;
-    check(
-        &guest,
-        Method::POST,
-        "/admin/broadcast",
-        r#"{"data":1}"#,
-        400,
-    )
-    .await;
-    check(
-        &guest,
-        Method::POST,
-        "/api/votes",
-        &" ".repeat(100_000),
-        413,
-    )
-    .await;
+    check(&guest, Method::POST, "/admin/broadcast", r#"{"data":1}"#, 400).await;
+    check(&guest, Method::POST, "/api/votes", &" ".repeat(100_000), 413).await;
     let refusal: Value = guest.get("/nowhere").await.json().await.unwrap();
     assert_eq!(refusal, json!({ "error": "there is nothing at this path" }));
     demo.stop().await;
@@ -180,15 +137,9 @@ async fn a_socket_echoes_when_asked_and_survives_nonsense() {
     say(&mut socket, "nonsense").await;
     say(&mut socket, r#"{"event":"chat","data":"hello"}"#).await;
     say(&mut socket, r#"{"event":"echo","data":{"n":1}}"#).await;
-    assert_eq!(
-        hear(&mut socket).await,
-        json!({ "event": "echo", "data": { "n": 1 } })
-    );
+    assert_eq!(hear(&mut socket).await, json!({ "event": "echo", "data": { "n": 1 } }));
     let counters = serde_json::to_value(demo.counters()).unwrap();
-    assert_eq!(
-        counters["received"],
-        json!({ "(other)": 1, "chat": 1, "echo": 1 })
-    );
+    assert_eq!(counters["received"], json!({ "(other)": 1, "chat": 1, "echo": 1 }));
     demo.stop().await;
 }
 
@@ -196,13 +147,7 @@ async fn a_socket_echoes_when_asked_and_survives_nonsense() {
 async fn the_front_page_lists_the_requests() {
     let demo = start();
     let page = Viewer::stranger(&demo).get("/").await.text().await.unwrap();
-    for path in [
-        "/auth/guest",
-        "/auth/sns",
-        "/api/votes",
-        "/poll?cursor=N",
-        "/admin/counters",
-    ] {
+    for path in ["/auth/guest", "/auth/sns", "/api/votes", "/poll?cursor=N", "/admin/counters"] {
         assert!(page.contains(path), "{path}");
     }
     demo.stop().await;

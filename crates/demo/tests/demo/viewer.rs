@@ -33,16 +33,9 @@ pub struct Viewer {
 
 impl Viewer {
     pub fn stranger(demo: &Demo) -> Self {
-        let http = reqwest::Client::builder()
-            .redirect(Policy::none())
-            .build()
-            .unwrap();
+        let http = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
         let host = demo.address().to_string();
-        Self {
-            http,
-            host,
-            cookie: None,
-        }
+        Self { http, host, cookie: None }
     }
 
     pub async fn guest(demo: &Demo) -> Self {
@@ -53,9 +46,7 @@ impl Viewer {
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self
-            .http
-            .request(method, format!("http://{}{path}", self.host));
+        let request = self.http.request(method, format!("http://{}{path}", self.host));
         match &self.cookie {
             Some(cookie) => request.header(COOKIE, cookie),
             None => request,
@@ -73,22 +64,14 @@ impl Viewer {
 
     /// Polls and returns the answer; without a cursor this opens.
     pub async fn poll(&self, cursor: Option<u64>) -> Value {
-        let query = cursor
-            .map(|cursor| format!("?cursor={cursor}"))
-            .unwrap_or_default();
-        self.get(&format!("/poll{query}"))
-            .await
-            .json()
-            .await
-            .unwrap()
+        let query = cursor.map(|cursor| format!("?cursor={cursor}")).unwrap_or_default();
+        self.get(&format!("/poll{query}")).await.json().await.unwrap()
     }
 
     pub async fn socket(&self) -> Result<Socket, tungstenite::Error> {
         let mut request = format!("ws://{}/socket", self.host).into_client_request()?;
         if let Some(cookie) = &self.cookie {
-            request
-                .headers_mut()
-                .insert(COOKIE, cookie.parse().unwrap());
+            request.headers_mut().insert(COOKIE, cookie.parse().unwrap());
         }
         let stream = TcpStream::connect(&self.host).await?;
         Ok(client_async(request, stream).await?.0)
@@ -107,10 +90,7 @@ impl Viewer {
 pub fn session_of(response: &Response) -> String {
     let header = response.headers()[SET_COOKIE].to_str().unwrap();
     let (pair, attributes) = header.split_once(';').unwrap();
-    assert!(
-        pair.starts_with("session=") && pair.len() == "session=".len() + 32,
-        "{pair}"
-    );
+    assert!(pair.starts_with("session=") && pair.len() == "session=".len() + 32, "{pair}");
     assert_eq!(attributes, " HttpOnly; Path=/");
     pair.to_owned()
 }
@@ -133,7 +113,5 @@ pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(PATIENCE, waiting)
-        .await
-        .unwrap_or_else(|_| panic!("waited in vain until {what}"));
+    timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("waited in vain until {what}"));
 }

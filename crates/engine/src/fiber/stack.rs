@@ -64,7 +64,9 @@ pub(super) fn note_depth(lowest_usable: usize, left: usize) {
 fn reserve() -> io::Result<Vec<NonZeroUsize>> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_STACK;
     // SAFETY: a fresh anonymous mapping at an address of the kernel's choice touches no memory of ours.
-    let chunk = unsafe { libc::mmap(std::ptr::null_mut(), CHUNK * STACK_SIZE, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
+    let chunk = unsafe {
+        libc::mmap(std::ptr::null_mut(), CHUNK * STACK_SIZE, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0)
+    };
     if chunk == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }

@@ -45,9 +45,8 @@ pub(super) fn read(path: &Path) -> io::Result<Authority> {
         .ok()
         .and_then(|der| KeyPair::try_from(der).ok())
         .ok_or_else(|| damaged("the private key is not readable"))?;
-    let certificate = BASE64_STANDARD
-        .decode(&stored.certificate)
-        .map_err(|_| damaged("the certificate is not readable"))?;
+    let certificate =
+        BASE64_STANDARD.decode(&stored.certificate).map_err(|_| damaged("the certificate is not readable"))?;
     Ok(Authority {
         fleet: stored.fleet,
         created_unix: stored.created_unix,
@@ -67,11 +66,7 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {} // a leftover of a crash might have another mode
     }
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&new)?;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(&new, path)

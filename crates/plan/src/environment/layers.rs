@@ -50,9 +50,7 @@ pub fn merged(
         let path = name.strip_prefix(PREFIX)?.to_lowercase().replace("__", ".");
         Some(single(name, &path, text))
     });
-    let sets = sets
-        .iter()
-        .map(|(path, text)| single(&format!("--set {path}"), path, text));
+    let sets = sets.iter().map(|(path, text)| single(&format!("--set {path}"), path, text));
     let mut tree = Tree::new();
     for layer in files.chain(variables).chain(sets) {
         match layer {
@@ -66,21 +64,9 @@ pub fn merged(
 fn merge(into: &mut Tree, from: Tree) {
     for (key, node) in from {
         match (into.get_mut(&key), node.content) {
-            (
-                Some(Node {
-                    content: Content::Table(below),
-                    ..
-                }),
-                Content::Table(above),
-            ) => merge(below, above),
+            (Some(Node { content: Content::Table(below), .. }), Content::Table(above)) => merge(below, above),
             (_, content) => {
-                into.insert(
-                    key,
-                    Node {
-                        origin: node.origin,
-                        content,
-                    },
-                );
+                into.insert(key, Node { origin: node.origin, content });
             }
         }
     }
@@ -91,15 +77,10 @@ fn single(origin: &str, path: &str, text: &str) -> Result<Tree, Problem> {
     if path.split('.').any(str::is_empty) {
         return Err(Problem::new("a key has an empty part").within(origin));
     }
-    let value = text
-        .parse()
-        .unwrap_or_else(|_| toml::Value::String(text.into()));
+    let value = text.parse().unwrap_or_else(|_| toml::Value::String(text.into()));
     let leaf = Node::new(origin.into(), value);
     let nested = path.rsplit('.').fold(leaf.content, |content, key| {
-        let node = Node {
-            origin: leaf.origin.clone(),
-            content,
-        };
+        let node = Node { origin: leaf.origin.clone(), content };
         Content::Table(Tree::from([(key.to_string(), node)]))
     });
     match nested {
@@ -112,12 +93,9 @@ impl Node {
     /// Takes a value of which every part has the same origin.
     fn new(origin: Rc<str>, value: toml::Value) -> Node {
         let content = match value {
-            toml::Value::Table(table) => Content::Table(
-                table
-                    .into_iter()
-                    .map(|(key, value)| (key, Node::new(origin.clone(), value)))
-                    .collect(),
-            ),
+            toml::Value::Table(table) => {
+                Content::Table(table.into_iter().map(|(key, value)| (key, Node::new(origin.clone(), value))).collect())
+            }
             value => Content::Value(value),
         };
         Node { origin, content }
@@ -135,10 +113,7 @@ impl Layer {
     fn tree(&self, table: DeTable<'_>) -> Result<Tree, Problem> {
         let node = |(key, value): (Spanned<_>, _)| {
             let line = self.line(key.span().start);
-            Ok((
-                std::borrow::Cow::into_owned(key.into_inner()),
-                self.node(line, value)?,
-            ))
+            Ok((std::borrow::Cow::into_owned(key.into_inner()), self.node(line, value)?))
         };
         table.into_iter().map(node).collect()
     }
@@ -150,10 +125,7 @@ impl Layer {
             DeValue::Table(table) => Content::Table(self.tree(table)?),
             value => {
                 let reader = ValueDeserializer::from(Spanned::new(start..start, value));
-                Content::Value(
-                    toml::Value::deserialize(reader)
-                        .map_err(|error| self.problem(&error, start))?,
-                )
+                Content::Value(toml::Value::deserialize(reader).map_err(|error| self.problem(&error, start))?)
             }
         };
         Ok(Node { origin, content })
@@ -161,12 +133,7 @@ impl Layer {
 
     /// Numbers the line, from 1, in which a byte of the text stands.
     fn line(&self, at: usize) -> usize {
-        1 + self
-            .toml
-            .bytes()
-            .take(at)
-            .filter(|byte| *byte == b'\n')
-            .count()
+        1 + self.toml.bytes().take(at).filter(|byte| *byte == b'\n').count()
     }
 
     fn problem(&self, error: &toml::de::Error, start: usize) -> Problem {

@@ -14,41 +14,20 @@ use crate::problem::Problem;
 /// More agents than a coordinator can take; a larger count is a slip of the finger.
 const MOST_AGENTS: u64 = 100_000;
 
-const LAUNCHES: [(&str, Launch); 3] = [
-    ("local", Launch::Local),
-    ("ec2", Launch::Ec2),
-    ("join", Launch::Join),
-];
+const LAUNCHES: [(&str, Launch); 3] = [("local", Launch::Local), ("ec2", Launch::Ec2), ("join", Launch::Join)];
 
 /// Reads a merged tree; a value that is wrong becomes a problem and leaves the default in its place.
 pub fn environment(tree: Tree, problems: &mut Vec<Problem>) -> Environment {
-    let mut top = Table {
-        path: String::new(),
-        tree,
-        known: Vec::new(),
-        problems,
-    };
+    let mut top = Table { path: String::new(), tree, known: Vec::new(), problems };
     let target = top.take("target", target).unwrap_or_default();
     let admin = top.take("admin", url);
     let allow = top.take("allow", texts).unwrap_or_default();
     let http = top.table("http").map(http).unwrap_or_default();
     let agents = top.table("agents").map(agents).unwrap_or_default();
     let secrets = top.table("secrets").map(secrets).unwrap_or_default();
-    let autoscaler = top
-        .tree
-        .remove("autoscaler")
-        .and_then(|node| top.json("autoscaler", node));
+    let autoscaler = top.tree.remove("autoscaler").and_then(|node| top.json("autoscaler", node));
     let values = top.rest();
-    Environment {
-        target,
-        admin,
-        allow,
-        http,
-        agents,
-        secrets,
-        autoscaler,
-        values,
-    }
+    Environment { target, admin, allow, http, agents, secrets, autoscaler, values }
 }
 
 fn http(mut table: Table<'_>) -> Http {
@@ -58,9 +37,7 @@ fn http(mut table: Table<'_>) -> Http {
         user_header: table.take("user_header", text),
         agent_header: table.take("agent_header", text),
         timeout: table.take("timeout", time).unwrap_or(default.timeout),
-        max_body: table
-            .take("max_body", number(0, i64::MAX as u64))
-            .unwrap_or(default.max_body),
+        max_body: table.take("max_body", number(0, i64::MAX as u64)).unwrap_or(default.max_body),
     };
     table.refuse_the_rest();
     http
@@ -68,28 +45,17 @@ fn http(mut table: Table<'_>) -> Http {
 
 fn agents(mut table: Table<'_>) -> Agents {
     let launch = table.take("launch", launch).unwrap_or_default();
-    let count = table
-        .take("count", number(1, MOST_AGENTS))
-        .map_or(Agents::default().count, |count| count as u32);
+    let count = table.take("count", number(1, MOST_AGENTS)).map_or(Agents::default().count, |count| count as u32);
     let weights = table.take("weights", |value| {
-        let weights: Vec<u32> = value
-            .clone()
-            .try_into()
-            .map_err(|_| Problem::new("is not a list of whole numbers"))?;
+        let weights: Vec<u32> = value.clone().try_into().map_err(|_| Problem::new("is not a list of whole numbers"))?;
         if weights.len() == count as usize {
             return Ok(weights);
         }
         let (given, plural) = (weights.len(), if weights.len() == 1 { "" } else { "s" });
-        Err(Problem::new(format!(
-            "has {given} weight{plural} for {count} agents"
-        )))
+        Err(Problem::new(format!("has {given} weight{plural} for {count} agents")))
     });
     table.refuse_the_rest();
-    Agents {
-        launch,
-        count,
-        weights,
-    }
+    Agents { launch, count, weights }
 }
 
 /// Reads `name = { env = "VARIABLE" }`. A secret that stands in the file itself would travel to run folders and logs.
@@ -97,12 +63,10 @@ fn secrets(table: Table<'_>) -> BTreeMap<String, String> {
     let mut secrets = BTreeMap::new();
     for (name, node) in table.tree {
         let variable = match &node.content {
-            Content::Table(tree) if tree.len() == 1 => {
-                tree.get("env").and_then(|env| match &env.content {
-                    Content::Value(toml::Value::String(variable)) => Some(variable.clone()),
-                    _ => None,
-                })
-            }
+            Content::Table(tree) if tree.len() == 1 => tree.get("env").and_then(|env| match &env.content {
+                Content::Value(toml::Value::String(variable)) => Some(variable.clone()),
+                _ => None,
+            }),
             _ => None,
         };
         match variable {
@@ -112,9 +76,7 @@ fn secrets(table: Table<'_>) -> BTreeMap<String, String> {
             None => {
                 let example = format!("{name} = {{ env = \"{}\" }}", name.to_uppercase());
                 let problem = Problem::new(format!("the secret `{name}` must not stand here"))
-                    .hint(format!(
-                        "name the process variable that holds it: {example}"
-                    ));
+                    .hint(format!("name the process variable that holds it: {example}"));
                 table.problems.push(problem.within(&node.origin));
             }
         }
@@ -126,17 +88,11 @@ fn secrets(table: Table<'_>) -> BTreeMap<String, String> {
 type Read<T> = Result<T, Problem>;
 
 fn text(value: &toml::Value) -> Read<String> {
-    value
-        .as_str()
-        .map(str::to_string)
-        .ok_or_else(|| Problem::new("is not a text"))
+    value.as_str().map(str::to_string).ok_or_else(|| Problem::new("is not a text"))
 }
 
 fn texts(value: &toml::Value) -> Read<Vec<String>> {
-    value
-        .clone()
-        .try_into()
-        .map_err(|_| Problem::new("is not a list of texts"))
+    value.clone().try_into().map_err(|_| Problem::new("is not a list of texts"))
 }
 
 fn url(value: &toml::Value) -> Read<String> {
@@ -165,19 +121,14 @@ fn time(value: &toml::Value) -> Read<Duration> {
         toml::Value::Float(seconds) => duration::from_seconds(*seconds).ok(),
         _ => None,
     };
-    read.ok_or_else(|| {
-        Problem::new("is not a duration").hint("write it as in `500ms`, `2s` or `1m30s`")
-    })
+    read.ok_or_else(|| Problem::new("is not a duration").hint("write it as in `500ms`, `2s` or `1m30s`"))
 }
 
 fn number(least: u64, most: u64) -> impl Fn(&toml::Value) -> Read<u64> {
     move |value| {
-        let number = value
-            .as_integer()
-            .and_then(|number| u64::try_from(number).ok());
+        let number = value.as_integer().and_then(|number| u64::try_from(number).ok());
         let in_range = number.filter(|number| (least..=most).contains(number));
-        in_range
-            .ok_or_else(|| Problem::new(format!("is not a whole number from {least} to {most}")))
+        in_range.ok_or_else(|| Problem::new(format!("is not a whole number from {least} to {most}")))
     }
 }
 
@@ -185,8 +136,7 @@ fn launch(value: &toml::Value) -> Read<Launch> {
     let word = text(value)?;
     let found = LAUNCHES.iter().find(|(name, _)| *name == word);
     found.map(|(_, launch)| *launch).ok_or_else(|| {
-        Problem::new("is not one of local, ec2 and join")
-            .did_you_mean(&word, LAUNCHES.map(|(name, _)| name))
+        Problem::new("is not one of local, ec2 and join").did_you_mean(&word, LAUNCHES.map(|(name, _)| name))
     })
 }
 
@@ -210,10 +160,7 @@ impl Table<'_> {
         };
         read.map_err(|problem| {
             let place = format!("{}: `{}{key}` ", node.origin, self.path);
-            self.problems.push(Problem {
-                message: place + &problem.message,
-                hint: problem.hint,
-            });
+            self.problems.push(Problem { message: place + &problem.message, hint: problem.hint });
         })
         .ok()
     }
@@ -222,15 +169,11 @@ impl Table<'_> {
     fn table(&mut self, key: &'static str) -> Option<Table<'_>> {
         let node = self.tree.remove(key)?;
         match node.content {
-            Content::Table(tree) => Some(Table {
-                path: format!("{}{key}.", self.path),
-                tree,
-                known: Vec::new(),
-                problems: self.problems,
-            }),
+            Content::Table(tree) => {
+                Some(Table { path: format!("{}{key}.", self.path), tree, known: Vec::new(), problems: self.problems })
+            }
             Content::Value(_) => {
-                self.problems
-                    .push(Problem::new(format!("`{key}` is not a table")).within(&node.origin));
+                self.problems.push(Problem::new(format!("`{key}` is not a table")).within(&node.origin));
                 None
             }
         }
@@ -248,24 +191,19 @@ impl Table<'_> {
     /// Turns every key that nobody took into the script's values.
     fn rest(mut self) -> Map<String, Value> {
         let tree = std::mem::take(&mut self.tree);
-        tree.into_iter()
-            .filter_map(|(key, node)| Some((key.clone(), self.json(&key, node)?)))
-            .collect()
+        tree.into_iter().filter_map(|(key, node)| Some((key.clone(), self.json(&key, node)?))).collect()
     }
 
     fn json(&mut self, key: &str, node: Node) -> Option<Value> {
         match node.content {
             Content::Table(tree) => {
-                let pairs = tree
-                    .into_iter()
-                    .filter_map(|(key, node)| Some((key.clone(), self.json(&key, node)?)));
+                let pairs = tree.into_iter().filter_map(|(key, node)| Some((key.clone(), self.json(&key, node)?)));
                 Some(Value::Object(pairs.collect()))
             }
             Content::Value(value) => {
                 let json = json(value);
                 if json.is_none() {
-                    let problem =
-                        Problem::new(format!("`{key}` is not a number that scripts know"));
+                    let problem = Problem::new(format!("`{key}` is not a number that scripts know"));
                     self.problems.push(problem.within(&node.origin));
                 }
                 json
@@ -282,15 +220,9 @@ fn json(value: toml::Value) -> Option<Value> {
         toml::Value::Float(number) => serde_json::Number::from_f64(number)?.into(),
         toml::Value::Boolean(truth) => truth.into(),
         toml::Value::Datetime(date) => date.to_string().into(),
-        toml::Value::Array(items) => items
-            .into_iter()
-            .map(json)
-            .collect::<Option<Vec<_>>>()?
-            .into(),
+        toml::Value::Array(items) => items.into_iter().map(json).collect::<Option<Vec<_>>>()?.into(),
         toml::Value::Table(table) => {
-            let pairs = table
-                .into_iter()
-                .map(|(key, value)| Some((key, json(value)?)));
+            let pairs = table.into_iter().map(|(key, value)| Some((key, json(value)?)));
             Value::Object(pairs.collect::<Option<_>>()?)
         }
     })

@@ -34,12 +34,7 @@ impl Leg {
 
     /// The single steps that it takes up or down, evenly spaced.
     fn steps(&self) -> Spread {
-        Spread::new(
-            self.start,
-            self.over,
-            self.from.abs_diff(self.to),
-            First::AfterOneStep,
-        )
+        Spread::new(self.start, self.over, self.from.abs_diff(self.to), First::AfterOneStep)
     }
 }
 
@@ -56,12 +51,7 @@ pub struct Population {
 impl Population {
     /// Works out stages that begin with `inherited` users whom an earlier population left.
     pub fn new(stages: &[Stage], inherited: u64) -> Population {
-        let mut population = Population {
-            legs: Vec::new(),
-            arrivals: Spreads::default(),
-            inherited,
-            end: 0,
-        };
+        let mut population = Population { legs: Vec::new(), arrivals: Spreads::default(), inherited, end: 0 };
         let mut level = inherited;
         for stage in stages {
             let (to, over) = match stage {
@@ -70,16 +60,8 @@ impl Population {
             };
             let first_index = population.arrivals.planned();
             let start = population.end;
-            population
-                .arrivals
-                .push(start, over, to.saturating_sub(level), First::AfterOneStep);
-            population.legs.push(Leg {
-                first_index,
-                start,
-                over,
-                from: level,
-                to,
-            });
+            population.arrivals.push(start, over, to.saturating_sub(level), First::AfterOneStep);
+            population.legs.push(Leg { first_index, start, over, from: level, to });
             population.end = start.saturating_add(over);
             level = to;
         }
@@ -127,16 +109,13 @@ impl Population {
         if instant >= self.end && self.end > 0 {
             return 0;
         }
-        self.legs
-            .iter()
-            .filter(|leg| leg.start <= instant)
-            .fold(self.inherited, |size, leg| {
-                if leg.is_fall() {
-                    size.saturating_sub(leg.steps().before(instant + 1))
-                } else {
-                    size + leg.steps().before(instant)
-                }
-            })
+        self.legs.iter().filter(|leg| leg.start <= instant).fold(self.inherited, |size, leg| {
+            if leg.is_fall() {
+                size.saturating_sub(leg.steps().before(instant + 1))
+            } else {
+                size + leg.steps().before(instant)
+            }
+        })
     }
 
     /// Finds the stage in which an arrival happens.
@@ -152,9 +131,7 @@ impl Population {
 
     /// Finds when the population first falls below a place, looking at the legs from `from` on.
     fn next_departure(&self, from: usize, place: u64) -> u64 {
-        let fall = self.legs[from..]
-            .iter()
-            .find(|leg| leg.is_fall() && leg.to < place && place <= leg.from);
+        let fall = self.legs[from..].iter().find(|leg| leg.is_fall() && leg.to < place && place <= leg.from);
         fall.map_or(self.end, |leg| leg.steps().instant(leg.from - place))
     }
 }
@@ -165,22 +142,16 @@ mod tests {
     use std::time::Duration;
 
     fn ramp(users: u64, nanos: u64) -> Stage {
-        Stage::RampTo {
-            users,
-            over: Duration::from_nanos(nanos),
-        }
+        Stage::RampTo { users, over: Duration::from_nanos(nanos) }
     }
 
     #[test]
     fn the_last_in_is_the_first_out() {
         let population = Population::new(&[ramp(3, 30), ramp(1, 20), ramp(2, 10)], 0);
-        let course: Vec<_> = (0..population.planned())
-            .map(|i| (population.instant(i).unwrap(), population.leave(i).unwrap()))
-            .collect();
+        let course: Vec<_> =
+            (0..population.planned()).map(|i| (population.instant(i).unwrap(), population.leave(i).unwrap())).collect();
         assert_eq!(course, [(10, 60), (20, 50), (30, 40), (60, 60)]);
-        let sizes: Vec<_> = [0, 11, 31, 40, 50, 55, 60]
-            .map(|at| population.size(at))
-            .into();
+        let sizes: Vec<_> = [0, 11, 31, 40, 50, 55, 60].map(|at| population.size(at)).into();
         assert_eq!(sizes, [0, 1, 3, 2, 1, 1, 0]);
     }
 
@@ -188,9 +159,7 @@ mod tests {
     fn inherited_users_keep_their_places() {
         let population = Population::new(&[ramp(2, 20), ramp(5, 30)], 4);
         assert_eq!(population.size(0), 4);
-        let leaves: Vec<_> = (1..=4)
-            .map(|place| population.leave_of_inherited(place))
-            .collect();
+        let leaves: Vec<_> = (1..=4).map(|place| population.leave_of_inherited(place)).collect();
         assert_eq!(leaves, [50, 50, 20, 10]);
         assert_eq!(population.place(0), Some(3));
         assert_eq!(population.planned(), 3);

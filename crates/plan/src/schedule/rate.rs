@@ -36,8 +36,7 @@ impl Leg {
         let (from, to) = (i128::from(self.from), i128::from(self.to));
         let bend = ((to - from) * passed * passed).div_euclid(over);
         self.before
-            + u128::try_from(2 * from * passed + bend)
-                .expect("a rate is never negative, so neither is its integral")
+            + u128::try_from(2 * from * passed + bend).expect("a rate is never negative, so neither is its integral")
     }
 
     /// Finds the last microsecond into the stage at which J has not passed `target`; J passes it within the stage.
@@ -66,10 +65,7 @@ pub struct Rate {
 impl Rate {
     /// Works out stages that begin at a rate of 0.
     pub fn new(stages: &[RateStage]) -> Rate {
-        let mut rate = Rate {
-            legs: Vec::new(),
-            total: 0,
-        };
+        let mut rate = Rate { legs: Vec::new(), total: 0 };
         let (mut start, mut from) = (0_u64, 0);
         for stage in stages {
             let (to, over) = match stage {
@@ -78,13 +74,7 @@ impl Rate {
             };
             let over = clipped(over) / NANOS_PER_MICRO;
             if over > 0 {
-                let leg = Leg {
-                    before: rate.total,
-                    start,
-                    over,
-                    from,
-                    to,
-                };
+                let leg = Leg { before: rate.total, start, over, from, to };
                 rate.total = leg.integral(over);
                 rate.legs.push(leg);
                 start = start.saturating_add(over);
@@ -113,9 +103,7 @@ impl Rate {
     pub fn before(&self, instant: u64) -> u64 {
         let micros = instant.div_ceil(NANOS_PER_MICRO);
         let begun = self.legs.partition_point(|leg| leg.start < micros);
-        let integral = self.legs[..begun]
-            .last()
-            .map_or(0, |leg| leg.integral((micros - leg.start).min(leg.over)));
+        let integral = self.legs[..begun].last().map_or(0, |leg| leg.integral((micros - leg.start).min(leg.over)));
         u64::try_from(integral.div_ceil(START)).unwrap_or(u64::MAX)
     }
 }
@@ -133,13 +121,7 @@ mod tests {
     #[test]
     fn a_ramp_and_a_hold_add_up() {
         let over = Duration::from_secs(10);
-        let rate = Rate::new(&[
-            RateStage::RampTo {
-                per_second: 100.0,
-                over,
-            },
-            RateStage::Hold { over },
-        ]);
+        let rate = Rate::new(&[RateStage::RampTo { per_second: 100.0, over }, RateStage::Hold { over }]);
         assert_eq!(rate.planned(), 500 + 1000);
         assert_eq!(rate.instant(500), Some(10_000_000_000));
         assert_eq!(rate.instant(501), Some(10_010_000_000));
@@ -150,17 +132,9 @@ mod tests {
 
     #[test]
     fn nothing_starts_while_the_rate_is_zero() {
-        let jump = |per_second| RateStage::RampTo {
-            per_second,
-            over: Duration::ZERO,
-        };
-        let hold = RateStage::Hold {
-            over: Duration::from_secs(1),
-        };
+        let jump = |per_second| RateStage::RampTo { per_second, over: Duration::ZERO };
+        let hold = RateStage::Hold { over: Duration::from_secs(1) };
         let rate = Rate::new(&[jump(1.0), hold, jump(0.0), hold, jump(1.0), hold]);
-        assert_eq!(
-            [rate.instant(0), rate.instant(1), rate.instant(2)],
-            [Some(0), Some(2_000_000_000), None]
-        );
+        assert_eq!([rate.instant(0), rate.instant(1), rate.instant(2)], [Some(0), Some(2_000_000_000), None]);
     }
 }

@@ -26,13 +26,7 @@ pub struct Spread {
 impl Spread {
     /// Makes a stretch that stands by itself, its arrivals numbered from 0.
     pub fn new(start: u64, over: u64, count: u64, first: First) -> Spread {
-        Spread {
-            first_index: 0,
-            count,
-            start,
-            over,
-            first,
-        }
+        Spread { first_index: 0, count, start, over, first }
     }
 
     /// The m of the first arrival.
@@ -44,8 +38,7 @@ impl Spread {
     pub fn instant(&self, position: u64) -> u64 {
         let m = u128::from(position) + u128::from(self.lead());
         let passed = u128::from(self.over) * m / u128::from(self.count);
-        self.start
-            .saturating_add(u64::try_from(passed).expect("m is at most n, so it is at most d"))
+        self.start.saturating_add(u64::try_from(passed).expect("m is at most n, so it is at most d"))
     }
 
     /// Counts its arrivals strictly before an instant: ⌊d·m / n⌋ < t holds exactly for m < t·n / d.
@@ -58,10 +51,7 @@ impl Spread {
             return self.count;
         }
         let steps = (u128::from(passed) * u128::from(self.count)).div_ceil(u128::from(self.over));
-        u64::try_from(steps)
-            .unwrap_or(u64::MAX)
-            .saturating_sub(self.lead())
-            .min(self.count)
+        u64::try_from(steps).unwrap_or(u64::MAX).saturating_sub(self.lead()).min(self.count)
     }
 }
 
@@ -73,27 +63,18 @@ impl Spreads {
     /// Adds a stretch, which must not begin before the last one ended.
     pub fn push(&mut self, start: u64, over: u64, count: u64, first: First) {
         if count > 0 {
-            self.0.push(Spread {
-                first_index: self.planned(),
-                ..Spread::new(start, over, count, first)
-            });
+            self.0.push(Spread { first_index: self.planned(), ..Spread::new(start, over, count, first) });
         }
     }
 
     /// Counts all arrivals.
     pub fn planned(&self) -> u64 {
-        self.0
-            .last()
-            .map_or(0, |last| last.first_index.saturating_add(last.count))
+        self.0.last().map_or(0, |last| last.first_index.saturating_add(last.count))
     }
 
     /// Gives the instant of an arrival; `None` beyond the last.
     pub fn instant(&self, index: u64) -> Option<u64> {
-        let spread = self.0.get(
-            self.0
-                .partition_point(|spread| spread.first_index <= index)
-                .checked_sub(1)?,
-        )?;
+        let spread = self.0.get(self.0.partition_point(|spread| spread.first_index <= index).checked_sub(1)?)?;
         let position = index - spread.first_index;
         (position < spread.count).then(|| spread.instant(position))
     }
@@ -101,9 +82,7 @@ impl Spreads {
     /// Counts the arrivals strictly before an instant.
     pub fn before(&self, instant: u64) -> u64 {
         let begun = self.0.partition_point(|spread| spread.start < instant);
-        self.0[..begun]
-            .last()
-            .map_or(0, |spread| spread.first_index + spread.before(instant))
+        self.0[..begun].last().map_or(0, |spread| spread.first_index + spread.before(instant))
     }
 }
 

@@ -8,12 +8,7 @@ use crate::duration;
 
 impl fmt::Display for Op {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(
-            Op::ALL
-                .iter()
-                .find(|(op, _)| op == self)
-                .map_or("", |(_, text)| text),
-        )
+        out.write_str(Op::ALL.iter().find(|(op, _)| op == self).map_or("", |(_, text)| text))
     }
 }
 
@@ -34,15 +29,10 @@ impl fmt::Display for Threshold {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.metric)?;
         if !self.tags.is_empty() {
-            let tags: Vec<String> = self
-                .tags
-                .iter()
-                .map(|(key, value)| format!("{key}:{}", quoted(value)))
-                .collect();
+            let tags: Vec<String> = self.tags.iter().map(|(key, value)| format!("{key}:{}", quoted(value))).collect();
             write!(out, "{{{}}}", tags.join(","))?;
         }
-        let is_single_value =
-            self.metric.starts_with(AUTOSCALER) && self.statistic == Statistic::Mean;
+        let is_single_value = self.metric.starts_with(AUTOSCALER) && self.statistic == Statistic::Mean;
         if !is_single_value {
             write!(out, " {}", self.statistic)?;
         }
@@ -58,9 +48,7 @@ impl Threshold {
     fn printed_value(&self) -> String {
         let plain = || self.value.to_string();
         match self.unit() {
-            Ok(Unit::Time) => {
-                duration::from_seconds(self.value).map_or_else(|_| plain(), duration::print)
-            }
+            Ok(Unit::Time) => duration::from_seconds(self.value).map_or_else(|_| plain(), duration::print),
             Ok(Unit::Share) => percent(self.value),
             _ => plain(),
         }

@@ -15,26 +15,11 @@ struct Rest<'a>(&'a str);
 /// Reads a whole threshold.
 pub fn threshold(text: &str) -> Result<Threshold, Problem> {
     let mut rest = Rest(text);
-    let metric = rest
-        .word()
-        .ok_or_else(|| rest.expected("a metric"))?
-        .to_string();
-    let tags = if rest.eat("{") {
-        rest.tags()?
-    } else {
-        BTreeMap::new()
-    };
+    let metric = rest.word().ok_or_else(|| rest.expected("a metric"))?.to_string();
+    let tags = if rest.eat("{") { rest.tags()? } else { BTreeMap::new() };
     let statistic = rest.statistic(&metric)?;
     let op = rest.op()?;
-    let mut threshold = Threshold {
-        metric,
-        tags,
-        statistic,
-        op,
-        value: 0.0,
-        held_for: None,
-        abort: false,
-    };
+    let mut threshold = Threshold { metric, tags, statistic, op, value: 0.0, held_for: None, abort: false };
     threshold.value = value(rest.piece(), threshold.unit()?)?;
     if rest.eat_word("for") {
         threshold.held_for = Some(time(rest.piece())?);
@@ -53,21 +38,13 @@ fn value(text: &str, unit: Unit) -> Result<f64, Problem> {
     let share = || text.strip_suffix('%').and_then(fraction);
     match unit {
         Unit::Time => time(text).map(|time| time.as_secs_f64()),
-        Unit::Share => share().ok_or_else(|| {
-            Problem::new(format!("`{text}` is not a share"))
-                .hint("write it in percent, as in `99.9%`")
-        }),
-        Unit::Plain => {
-            finite(text).ok_or_else(|| Problem::new(format!("`{text}` is not a plain number")))
-        }
+        Unit::Share => share()
+            .ok_or_else(|| Problem::new(format!("`{text}` is not a share")).hint("write it in percent, as in `99.9%`")),
+        Unit::Plain => finite(text).ok_or_else(|| Problem::new(format!("`{text}` is not a plain number"))),
         Unit::Free => {
             let as_time = || time(text).ok().map(|time| time.as_secs_f64());
             let found = finite(text).or_else(share).or_else(as_time);
-            found.ok_or_else(|| {
-                Problem::new(format!(
-                    "`{text}` is neither a number, a share nor a duration"
-                ))
-            })
+            found.ok_or_else(|| Problem::new(format!("`{text}` is neither a number, a share nor a duration")))
         }
     }
 }
@@ -75,13 +52,9 @@ fn value(text: &str, unit: Unit) -> Result<f64, Problem> {
 /// Reads a duration that must name its unit.
 fn time(text: &str) -> Result<Duration, Problem> {
     let names_its_unit = text.ends_with(char::is_alphabetic);
-    duration::parse(text)
-        .ok()
-        .filter(|_| names_its_unit)
-        .ok_or_else(|| {
-            Problem::new(format!("`{text}` is not a duration with a unit"))
-                .hint("write it as in `500ms` or `2s`")
-        })
+    duration::parse(text).ok().filter(|_| names_its_unit).ok_or_else(|| {
+        Problem::new(format!("`{text}` is not a duration with a unit")).hint("write it as in `500ms` or `2s`")
+    })
 }
 
 impl<'a> Rest<'a> {
@@ -133,11 +106,7 @@ impl<'a> Rest<'a> {
             if !self.eat(":") {
                 return Err(self.expected("`:`"));
             }
-            let value = if self.eat("\"") {
-                self.quoted_value(key)?
-            } else {
-                self.bare_value(key)?
-            };
+            let value = if self.eat("\"") { self.quoted_value(key)? } else { self.bare_value(key)? };
             if tags.insert(key.to_string(), value).is_some() {
                 return Err(Problem::new(format!("the tag `{key}` stands twice")));
             }
@@ -172,9 +141,7 @@ impl<'a> Rest<'a> {
                 c => value.push(c),
             }
         }
-        Err(Problem::new(format!(
-            "the quoted value of the tag `{key}` does not end"
-        )))
+        Err(Problem::new(format!("the quoted value of the tag `{key}` does not end")))
     }
 
     fn statistic(&mut self, metric: &str) -> Result<Statistic, Problem> {
@@ -182,11 +149,7 @@ impl<'a> Rest<'a> {
         let Some(word) = self.word() else {
             // A figure of the autoscaler is one value, which is its own mean.
             let is_single_value = metric.starts_with(AUTOSCALER);
-            return if is_single_value {
-                Ok(Statistic::Mean)
-            } else {
-                Err(self.expected("a statistic").hint(known))
-            };
+            return if is_single_value { Ok(Statistic::Mean) } else { Err(self.expected("a statistic").hint(known)) };
         };
         match word {
             "count" => Ok(Statistic::Count),
@@ -206,17 +169,13 @@ impl<'a> Rest<'a> {
             return Err(self.expected("`)`"));
         }
         let percentile = finite(text).filter(|q| *q > 0.0 && *q <= 100.0);
-        percentile.map(Statistic::Percentile).ok_or_else(|| {
-            Problem::new(format!(
-                "`{text}` is not a percentile above 0 and up to 100"
-            ))
-        })
+        percentile
+            .map(Statistic::Percentile)
+            .ok_or_else(|| Problem::new(format!("`{text}` is not a percentile above 0 and up to 100")))
     }
 
     fn op(&mut self) -> Result<Op, Problem> {
         let found = Op::ALL.into_iter().find(|(_, text)| self.eat(text));
-        found
-            .map(|(op, _)| op)
-            .ok_or_else(|| self.expected("a comparison").hint("one of < <= > >= =="))
+        found.map(|(op, _)| op).ok_or_else(|| self.expected("a comparison").hint("one of < <= > >= =="))
     }
 }

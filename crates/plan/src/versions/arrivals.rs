@@ -18,26 +18,16 @@ impl Versions {
     /// Names the agent that runs arrival `index` of a scenario, by the version that governs it.
     #[must_use]
     pub fn owner(&self, scenario: usize, index: u64) -> Option<AgentNumber> {
-        self.entries[self.governing(scenario, index)?]
-            .version
-            .slots
-            .owner(index)
+        self.entries[self.governing(scenario, index)?].version.slots.owner(index)
     }
 
     /// Lists the arrivals of an agent in a scenario from an index on, in order. Indices of others are stepped
     /// over slot by slot, not one by one. Arrivals that a pause holds up are not listed.
-    pub fn arrivals_of(
-        &self,
-        agent: AgentNumber,
-        scenario: usize,
-        from_index: u64,
-    ) -> impl Iterator<Item = Arrival> {
-        self.stretches(scenario, from_index)
-            .flat_map(move |(number, from, to)| {
-                let slots = &self.entries[number].version.slots;
-                owned(slots, agent, from, to)
-                    .map_while(move |index| self.arrival_in(number, scenario, index))
-            })
+    pub fn arrivals_of(&self, agent: AgentNumber, scenario: usize, from_index: u64) -> impl Iterator<Item = Arrival> {
+        self.stretches(scenario, from_index).flat_map(move |(number, from, to)| {
+            let slots = &self.entries[number].version.slots;
+            owned(slots, agent, from, to).map_while(move |index| self.arrival_in(number, scenario, index))
+        })
     }
 
     /// Finds the version that governs an index: the last one whose base is not beyond it.
@@ -45,68 +35,34 @@ impl Versions {
         if index >= self.planned_of(scenario) {
             return None;
         }
-        self.entries
-            .partition_point(|entry| entry.version.base[scenario] <= index)
-            .checked_sub(1)
+        self.entries.partition_point(|entry| entry.version.base[scenario] <= index).checked_sub(1)
     }
 
     /// Cuts the indices from `from_index` on into stretches `(version, from, to)` of one governing version each.
-    fn stretches(
-        &self,
-        scenario: usize,
-        from_index: u64,
-    ) -> impl Iterator<Item = (usize, u64, u64)> {
-        let entries = if scenario < self.scenarios() {
-            &self.entries[..]
-        } else {
-            &[]
-        };
-        entries
-            .iter()
-            .enumerate()
-            .filter_map(move |(number, entry)| {
-                let next = self.entries.get(number + 1);
-                let to = next.map_or_else(
-                    || self.planned_of(scenario),
-                    |next| next.version.base[scenario],
-                );
-                let from = entry.version.base[scenario].max(from_index);
-                (from < to).then_some((number, from, to))
-            })
+    fn stretches(&self, scenario: usize, from_index: u64) -> impl Iterator<Item = (usize, u64, u64)> {
+        let entries = if scenario < self.scenarios() { &self.entries[..] } else { &[] };
+        entries.iter().enumerate().filter_map(move |(number, entry)| {
+            let next = self.entries.get(number + 1);
+            let to = next.map_or_else(|| self.planned_of(scenario), |next| next.version.base[scenario]);
+            let from = entry.version.base[scenario].max(from_index);
+            (from < to).then_some((number, from, to))
+        })
     }
 
     fn arrival_in(&self, number: usize, scenario: usize, index: u64) -> Option<Arrival> {
         let entry = &self.entries[number];
         let planned = entry.planned(scenario, index)?;
         let begun = entry.version.begun[scenario].plan_time;
-        let at = entry
-            .version
-            .run_time_of(begun.saturating_add(planned.at))?;
-        let leave = self
-            .leave(number, scenario, index, planned)
-            .and_then(|leave| self.run_time_of(leave));
-        Some(Arrival {
-            index,
-            number: self.number(scenario, index),
-            at,
-            leave,
-        })
+        let at = entry.version.run_time_of(begun.saturating_add(planned.at))?;
+        let leave = self.leave(number, scenario, index, planned).and_then(|leave| self.run_time_of(leave));
+        Some(Arrival { index, number: self.number(scenario, index), at, leave })
     }
 
     /// Works out the plan time at which a user leaves: as its own load says, unless later loads that took its
     /// place or the common end over say otherwise.
-    fn leave(
-        &self,
-        number: usize,
-        scenario: usize,
-        index: u64,
-        planned: PlannedArrival,
-    ) -> Option<Duration> {
+    fn leave(&self, number: usize, scenario: usize, index: u64, planned: PlannedArrival) -> Option<Duration> {
         let entry = &self.entries[number];
-        let Begun {
-            index: first,
-            plan_time,
-        } = entry.version.begun[scenario];
+        let Begun { index: first, plan_time } = entry.version.begun[scenario];
         let mut schedule = &entry.schedules[scenario];
         let mut leave = plan_time.saturating_add(planned.leave?);
         let tenure = schedule.tenure(index - first);
@@ -119,10 +75,7 @@ impl Versions {
                 continue;
             }
             let taken_over = later.version.begun[scenario].plan_time;
-            let Some(inherited) = next
-                .leave_of_inherited(tenure)
-                .filter(|_| leave > taken_over)
-            else {
+            let Some(inherited) = next.leave_of_inherited(tenure).filter(|_| leave > taken_over) else {
                 break;
             };
             leave = taken_over.saturating_add(inherited);
@@ -144,10 +97,7 @@ impl Versions {
             return planned + added * schedules.len() as u64 + scenario as u64;
         };
         let just_after = at.saturating_add(Duration::from_nanos(1));
-        let others = schedules
-            .iter()
-            .enumerate()
-            .filter(|(other, _)| *other != scenario);
+        let others = schedules.iter().enumerate().filter(|(other, _)| *other != scenario);
         others.fold(index, |number, (other, schedule)| {
             number + schedule.arrivals_before(if other < scenario { just_after } else { at })
         })
@@ -155,12 +105,7 @@ impl Versions {
 }
 
 /// Lists the indices in `from..to` that an agent owns, block of M by block of M.
-fn owned(
-    slots: &SlotTable,
-    agent: AgentNumber,
-    from: u64,
-    to: u64,
-) -> impl Iterator<Item = u64> + use<> {
+fn owned(slots: &SlotTable, agent: AgentNumber, from: u64, to: u64) -> impl Iterator<Item = u64> + use<> {
     let block = slots.len().max(1) as u64;
     let own: Arc<[u64]> = slots.slots_of(agent).map(|slot| slot as u64).collect();
     (from / block..to.div_ceil(block))
@@ -184,25 +129,12 @@ mod tests {
 
     #[test]
     fn what_is_past_keeps_its_owner() {
-        let versions = Versions::first(
-            at(0.0),
-            vec![even(16, 16, Stay::UntilDone)],
-            two_agents(),
-            0,
-        );
-        let moved = versions
-            .latest()
-            .slots
-            .moved(AgentNumber(1), &[(AgentNumber(2), 1)]);
+        let versions = Versions::first(at(0.0), vec![even(16, 16, Stay::UntilDone)], two_agents(), 0);
+        let moved = versions.latest().slots.moved(AgentNumber(1), &[(AgentNumber(2), 1)]);
         let versions = changed(versions, Change::Slots(moved), 4.0);
         assert_eq!(versions.owner(0, 2), Some(AgentNumber(1)));
         assert_eq!(versions.owner(0, 4), Some(AgentNumber(2)));
-        let indices = |agent| {
-            versions
-                .arrivals_of(AgentNumber(agent), 0, 1)
-                .map(|a| a.index)
-                .collect::<Vec<_>>()
-        };
+        let indices = |agent| versions.arrivals_of(AgentNumber(agent), 0, 1).map(|a| a.index).collect::<Vec<_>>();
         assert_eq!(indices(1), [2]);
         assert_eq!(indices(2), [1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
     }
@@ -210,17 +142,10 @@ mod tests {
     #[test]
     fn three_hundred_thousand_arrivals_are_listed_at_once() {
         let agents: Vec<_> = (0..16).map(|number| (AgentNumber(number), 1)).collect();
-        let load = Load::Arrive {
-            users: 300_000,
-            over: seconds(1800),
-            spacing: Spacing::Random,
-            stay: Stay::UntilDone,
-        };
+        let load =
+            Load::Arrive { users: 300_000, over: seconds(1800), spacing: Spacing::Random, stay: Stay::UntilDone };
         let versions = Versions::first(at(0.0), vec![load], SlotTable::weighted(1024, &agents), 3);
-        let counted: usize = agents
-            .iter()
-            .map(|(agent, _)| versions.arrivals_of(*agent, 0, 0).count())
-            .sum();
+        let counted: usize = agents.iter().map(|(agent, _)| versions.arrivals_of(*agent, 0, 0).count()).sum();
         assert_eq!(counted, 300_000);
     }
 

@@ -24,22 +24,14 @@ impl Entry {
                 before.schedules[scenario].population(before.load_time(scenario, version.plan_time))
             });
             let seed = mixed(seed, scenario as u64, version.number);
-            Arc::new(Schedule::continuing(
-                &version.loads[scenario],
-                seed,
-                population,
-            ))
+            Arc::new(Schedule::continuing(&version.loads[scenario], seed, population))
         });
-        Entry {
-            schedules: schedules.collect(),
-            version,
-        }
+        Entry { schedules: schedules.collect(), version }
     }
 
     /// Tells whether a scenario's load goes on in `next` as it was.
     fn continues(&self, scenario: usize, next: &Version) -> bool {
-        self.version.begun[scenario] == next.begun[scenario]
-            && self.version.loads[scenario] == next.loads[scenario]
+        self.version.begun[scenario] == next.begun[scenario] && self.version.loads[scenario] == next.loads[scenario]
     }
 
     /// Turns plan time into the time of a scenario's load, which counts from where that load began.
@@ -60,9 +52,7 @@ impl Entry {
 
     /// Counts the arrivals of a scenario, those of earlier loads included.
     pub fn planned_in_all(&self, scenario: usize) -> u64 {
-        self.version.begun[scenario]
-            .index
-            .saturating_add(self.schedules[scenario].planned())
+        self.version.begun[scenario].index.saturating_add(self.schedules[scenario].planned())
     }
 }
 
@@ -70,6 +60,5 @@ impl Entry {
 fn mixed(seed: u64, scenario: u64, version: u64) -> u64 {
     // Odd constants of golden-ratio hashing: any two pairs land far apart.
     let scenario = (scenario + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    seed.wrapping_add(scenario)
-        .wrapping_add(version.wrapping_mul(0xBF58_476D_1CE4_E5B9))
+    seed.wrapping_add(scenario).wrapping_add(version.wrapping_mul(0xBF58_476D_1CE4_E5B9))
 }

@@ -152,7 +152,10 @@ fn register_arrivals(engine: &mut Engine) {
 fn set_stay(context: &NativeCallContext, load: &mut Load, value: Stay) -> Load {
     match load {
         Load::Arrive { stay, .. } | Load::Curve { stay, .. } => *stay = value,
-        _ => note(context, format!("{}() is for arrive(n): other loads say themselves when users leave", context.fn_name())),
+        _ => note(
+            context,
+            format!("{}() is for arrive(n): other loads say themselves when users leave", context.fn_name()),
+        ),
     }
     load.clone()
 }
@@ -177,14 +180,17 @@ fn register_cues(engine: &mut Engine) {
         cue.event = Some(event.to_string());
         cue.clone()
     });
-    engine.register_fn("hears", |context: NativeCallContext, cue: &mut Cue, event: ImmutableString, pointer: ImmutableString| {
-        if !pointer.is_empty() && !pointer.starts_with('/') {
-            note(&context, format!("hears(): the JSON pointer \"{pointer}\" must begin with a slash"));
-        }
-        cue.event = Some(event.to_string());
-        cue.pointer = Some(pointer.to_string());
-        cue.clone()
-    });
+    engine.register_fn(
+        "hears",
+        |context: NativeCallContext, cue: &mut Cue, event: ImmutableString, pointer: ImmutableString| {
+            if !pointer.is_empty() && !pointer.starts_with('/') {
+                note(&context, format!("hears(): the JSON pointer \"{pointer}\" must begin with a slash"));
+            }
+            cue.event = Some(event.to_string());
+            cue.pointer = Some(pointer.to_string());
+            cue.clone()
+        },
+    );
 }
 
 fn register_expectations(engine: &mut Engine) {

@@ -63,9 +63,12 @@ fn register_listening(engine: &mut Engine) {
     });
     engine.register_fn("on_message", |socket: &mut Socket, handler: FnPtr| listen(socket, Hears::Any, handler));
     engine.register_fn("on_close", |socket: &mut Socket, handler: FnPtr| listen(socket, Hears::Close, handler));
-    engine.register_fn("receive", |socket: &mut Socket, event: ImmutableString, timeout: Dynamic| -> Fallible<Dynamic> {
-        Ok(receive(socket, Some(event.to_string()), &timeout)?.map_or(Dynamic::UNIT, |message| message.data))
-    });
+    engine.register_fn(
+        "receive",
+        |socket: &mut Socket, event: ImmutableString, timeout: Dynamic| -> Fallible<Dynamic> {
+            Ok(receive(socket, Some(event.to_string()), &timeout)?.map_or(Dynamic::UNIT, |message| message.data))
+        },
+    );
     engine.register_fn("receive_any", |socket: &mut Socket, timeout: Dynamic| -> Fallible<Dynamic> {
         let Some(message) = receive(socket, None, &timeout)? else { return Ok(Dynamic::UNIT) };
         let mut map = Map::new();
@@ -73,7 +76,9 @@ fn register_listening(engine: &mut Engine) {
         map.insert("data".into(), message.data);
         Ok(map.into())
     });
-    engine.register_get("is_open", |socket: &mut Socket| -> Fallible<bool> { Ok(require("is_open")?.is_open(socket.id)) });
+    engine.register_get("is_open", |socket: &mut Socket| -> Fallible<bool> {
+        Ok(require("is_open")?.is_open(socket.id))
+    });
 }
 
 fn listen(socket: &Socket, hears: Hears, handler: FnPtr) -> Fallible<()> {
@@ -103,7 +108,9 @@ fn register_sending(engine: &mut Engine) {
     engine.register_fn("close", |socket: &mut Socket| -> Fallible<()> {
         ask("close()", Call::Close { socket: socket.id }).map(|_| ())
     });
-    engine.register_fn("to_string", |socket: &mut Socket| format!("{} socket {}", socket.transport.as_str(), socket.id.0));
+    engine.register_fn("to_string", |socket: &mut Socket| {
+        format!("{} socket {}", socket.transport.as_str(), socket.id.0)
+    });
 }
 
 fn emit(socket: &Socket, event: &str, data: Dynamic) -> Fallible<()> {

@@ -13,7 +13,8 @@ use crate::options::{HTTP, RECONNECT, SOCKET, unknown};
 use crate::program::Program;
 
 /// Words of Rhai's own that look like functions and resolve themselves.
-const BUILT_IN: &[&str] = &["Fn", "call", "curry", "debug", "eval", "is_def_fn", "is_def_var", "is_shared", "print", "type_of"];
+const BUILT_IN: &[&str] =
+    &["Fn", "call", "curry", "debug", "eval", "is_def_fn", "is_def_var", "is_shared", "print", "type_of"];
 
 /// All functions there are: by name (with `module::`), the numbers of parameters they take.
 pub(super) struct Known {
@@ -45,7 +46,9 @@ fn stored_properties(program: &Program) -> BTreeSet<String> {
     let mut properties = BTreeSet::new();
     program.ast.walk(&mut |path: &[ASTNode]| {
         match path.last() {
-            Some(ASTNode::Expr(Expr::Map(map, _))) => properties.extend(map.0.iter().map(|(key, _)| key.name.to_string())),
+            Some(ASTNode::Expr(Expr::Map(map, _))) => {
+                properties.extend(map.0.iter().map(|(key, _)| key.name.to_string()))
+            }
             Some(ASTNode::Expr(Expr::Property(property, _))) => {
                 properties.insert(property.2.to_string());
             }
@@ -79,7 +82,11 @@ fn look_at_call(call: &FnCallExpr, at: Position, receiver: usize, known: &Known,
     let Some(takes) = known.functions.get(&name) else {
         let same_module = |candidate: &&str| candidate.contains("::") == name.contains("::");
         let near = nearest(&name, known.functions.keys().map(String::as_str).filter(same_module));
-        findings.error(at, format!("there is no function `{name}`"), near.map(|near| format!("did you mean `{near}`?")));
+        findings.error(
+            at,
+            format!("there is no function `{name}`"),
+            near.map(|near| format!("did you mean `{near}`?")),
+        );
         return;
     };
     let fits = takes.contains(&(given + receiver)) || takes.contains(&given) && receiver == 1;

@@ -30,7 +30,8 @@ fn look_for_function(program: &Program, name: &str, who: &str, findings: &mut Fi
     if program.has_function(name) {
         return;
     }
-    let at = find_literal(&findings.source.text, name).map_or(Position::NONE, |(line, column)| Position::new(line as u16, column as u16));
+    let at = find_literal(&findings.source.text, name)
+        .map_or(Position::NONE, |(line, column)| Position::new(line as u16, column as u16));
     let hint = format!("add `fn {name}() {{ … }}` to the scenario");
     findings.error(at, format!("{who} the function `{name}`, which is not there or takes parameters"), Some(hint));
 }
@@ -42,11 +43,13 @@ fn warn_of_staying(program: &Program, function: &str, findings: &mut Findings) {
     for name in &reachable {
         walk_function(program, name, &mut |node| {
             let keeps = match node {
-                ASTNode::Expr(Expr::FnCall(call, at)) | ASTNode::Stmt(Stmt::FnCall(call, at)) => match call.name.as_str() {
-                    "every" => Some((*at, "a timer that repeats")),
-                    "websocket" | "polling" => Some((*at, "an open socket")),
-                    _ => None,
-                },
+                ASTNode::Expr(Expr::FnCall(call, at)) | ASTNode::Stmt(Stmt::FnCall(call, at)) => {
+                    match call.name.as_str() {
+                        "every" => Some((*at, "a timer that repeats")),
+                        "websocket" | "polling" => Some((*at, "an open socket")),
+                        _ => None,
+                    }
+                }
                 ASTNode::Stmt(Stmt::While(flow, at)) if matches!(flow.expr, Expr::Unit(_)) => Some((*at, "a loop")),
                 _ => None,
             };

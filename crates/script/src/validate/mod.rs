@@ -42,7 +42,8 @@ impl Findings<'_> {
     }
 
     fn failure(&mut self, failure: Failure) {
-        let hint = failure.message.contains("'shared'").then(|| "`shared` is a reserved word: choose another name".to_owned());
+        let hint =
+            failure.message.contains("'shared'").then(|| "`shared` is a reserved word: choose another name".to_owned());
         let at = match (failure.line, failure.column) {
             (Some(line), column) => Position::new(line as u16, column.unwrap_or(1) as u16),
             _ => Position::NONE,
@@ -89,4 +90,3 @@ fn look(findings: &mut Findings, environment: &Environment) -> Option<Plan> {
     leaving::look(&program, &plan, findings);
     Some(plan)
 }
-

@@ -23,7 +23,8 @@ pub(super) struct Names {
 impl Names {
     pub(super) fn new(program: &Program, env: &Env) -> Self {
         // The bare name of a script function is a pointer to it.
-        let mut known: BTreeSet<String> = program.ast.iter_functions().map(|function| function.name.to_owned()).collect();
+        let mut known: BTreeSet<String> =
+            program.ast.iter_functions().map(|function| function.name.to_owned()).collect();
         known.extend(GLOBALS.iter().map(|name| (*name).to_owned()));
         let keys = env.0.keys().cloned().collect();
         Self { known, declared: BTreeSet::new(), keys, unresolved: Vec::new() }
@@ -60,7 +61,11 @@ impl Names {
             }
             let candidates = self.known.iter().chain(&self.declared).map(String::as_str);
             let near = nearest(name, candidates).filter(|near| near != name);
-            findings.error(*at, format!("there is no variable `{name}` here"), near.map(|near| format!("did you mean `{near}`?")));
+            findings.error(
+                *at,
+                format!("there is no variable `{name}` here"),
+                near.map(|near| format!("did you mean `{near}`?")),
+            );
         }
     }
 
@@ -98,7 +103,8 @@ fn look_at_capture(lhs: &Expr, rhs: &Expr, findings: &mut Findings) {
     let Some((call, _)) = first_method(rhs) else { return };
     for argument in &call.args {
         if let Some(at) = captured(argument, receiver) {
-            let message = format!("the handler captures `{receiver}`, which is locked while `{receiver}.{}(…)` runs", call.name);
+            let message =
+                format!("the handler captures `{receiver}`, which is locked while `{receiver}.{}(…)` runs", call.name);
             let hint = format!("take the socket as the handler's first parameter: |{receiver}, data| …");
             findings.error(at, message, Some(hint));
         }
@@ -117,7 +123,9 @@ fn first_method(expr: &Expr) -> Option<(&FnCallExpr, Position)> {
 fn captured(argument: &Expr, name: &str) -> Option<Position> {
     let Expr::Stmt(block) = argument else { return None };
     block.statements().iter().find_map(|statement| match statement {
-        Stmt::Share(variables) => variables.iter().find(|(variable, _)| variable.name == name).map(|(variable, _)| variable.pos),
+        Stmt::Share(variables) => {
+            variables.iter().find(|(variable, _)| variable.name == name).map(|(variable, _)| variable.pos)
+        }
         _ => None,
     })
 }

@@ -14,7 +14,11 @@ use crate::value::text_of;
 pub(super) fn evaluate(program: &Program, findings: &mut Findings) -> Option<Plan> {
     if !program.has_function("plan") {
         let hint = "add `fn plan() { #{ load: arrive(100).over(\"10s\") } }`";
-        findings.error(Position::NONE, "the scenario has no function plan() without parameters".into(), Some(hint.into()));
+        findings.error(
+            Position::NONE,
+            "the scenario has no function plan() without parameters".into(),
+            Some(hint.into()),
+        );
         return None;
     }
     take_noted();
@@ -103,7 +107,8 @@ impl Reader<'_, '_> {
 
     fn list<T: Clone + 'static>(&mut self, map: &mut Options, key: &str, of: &str) -> Vec<T> {
         let Some(value) = map.take(key) else { return Vec::new() };
-        let items = value.try_cast::<Array>().map(|items| items.into_iter().map(Dynamic::try_cast::<T>).collect::<Option<_>>());
+        let items =
+            value.try_cast::<Array>().map(|items| items.into_iter().map(Dynamic::try_cast::<T>).collect::<Option<_>>());
         match items {
             Some(Some(items)) => items,
             _ => {

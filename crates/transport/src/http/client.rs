@@ -4,9 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use http::header::{
-    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TRANSFER_ENCODING, USER_AGENT,
-};
+use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TRANSFER_ENCODING, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 use url::Url;
@@ -70,14 +68,7 @@ impl Client {
         own_headers: Box<[(HeaderName, HeaderValue)]>,
     ) -> Self {
         let (pool, jar, closed) = (Pool::default(), RefCell::default(), Cell::default());
-        Self {
-            network,
-            options,
-            own_headers,
-            pool,
-            jar,
-            closed,
-        }
+        Self { network, options, own_headers, pool, jar, closed }
     }
 
     /// Makes a call and follows its redirects, telling `on_hop` about each hop.
@@ -86,28 +77,15 @@ impl Client {
     ///
     /// # Errors
     /// When there is no final answer; an answer with an error status is an answer.
-    pub async fn send(
-        &self,
-        mut request: Request,
-        on_hop: &dyn Fn(HopEvent<'_>),
-    ) -> Result<Response, Failure> {
+    pub async fn send(&self, mut request: Request, on_hop: &dyn Fn(HopEvent<'_>)) -> Result<Response, Failure> {
         let deadline = deadline(request.timeout);
         let mut hop = 0;
         loop {
             let answer = self.hop(hop, &request, deadline, on_hop).await?;
             let (status, headers) = (answer.head.status, answer.head.headers);
-            let next = if request.follow == 0 {
-                None
-            } else {
-                redirect::target(status, &headers, &request.url)?
-            };
+            let next = if request.follow == 0 { None } else { redirect::target(status, &headers, &request.url)? };
             let Some(next) = next else {
-                return Ok(Response {
-                    status: status.as_u16(),
-                    headers,
-                    body: answer.body,
-                    url: request.url,
-                });
+                return Ok(Response { status: status.as_u16(), headers, body: answer.body, url: request.url });
             };
             if hop == request.follow {
                 let message = format!("following redirects to {next}: more than {hop} of them");
@@ -169,10 +147,7 @@ impl Client {
     /// Keeps the cookies that an answer from `url` sets.
     pub(crate) fn keep_cookies(&self, url: &Url, headers: &HeaderMap) {
         if headers.contains_key(http::header::SET_COOKIE) {
-            self.jar
-                .borrow_mut()
-                .get_or_insert_default()
-                .keep(url, headers, unix_seconds());
+            self.jar.borrow_mut().get_or_insert_default().keep(url, headers, unix_seconds());
         }
     }
 }
@@ -184,8 +159,6 @@ pub(crate) fn deadline(timeout: Duration) -> Instant {
 
 /// Cookies expire by the calendar, not by the run's clock.
 fn unix_seconds() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

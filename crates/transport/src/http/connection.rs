@@ -42,17 +42,9 @@ pub(super) struct Unanswered {
 impl Connection {
     /// Gives a stream the buffers and the state machine that speak HTTP.
     pub async fn new(stream: Stream) -> Result<Box<Self>, Failure> {
-        let opened = http1::Builder::new()
-            .max_buf_size(MAX_BUFFER)
-            .handshake(TokioIo::new(stream))
-            .await;
-        let (sender, driver) =
-            opened.map_err(|error| Failure::from_connection("opening the connection", &error))?;
-        Ok(Box::new(Self {
-            sender,
-            driver,
-            ended: false,
-        }))
+        let opened = http1::Builder::new().max_buf_size(MAX_BUFFER).handshake(TokioIo::new(stream)).await;
+        let (sender, driver) = opened.map_err(|error| Failure::from_connection("opening the connection", &error))?;
+        Ok(Box::new(Self { sender, driver, ended: false }))
     }
 
     /// Sends a request and waits for the head of its answer.
@@ -76,18 +68,8 @@ impl Connection {
     }
 
     /// Reads a body to its end, at most `limit` bytes. `received` counts along, so that it is right also if the future is dropped.
-    pub async fn read(
-        &mut self,
-        mut body: Incoming,
-        limit: u64,
-        received: &mut u64,
-    ) -> Result<Bytes, Failure> {
-        let too_large = || {
-            Failure::new(
-                FailureKind::Body,
-                format!("reading the body: more than {limit} bytes"),
-            )
-        };
+    pub async fn read(&mut self, mut body: Incoming, limit: u64, received: &mut u64) -> Result<Bytes, Failure> {
+        let too_large = || Failure::new(FailureKind::Body, format!("reading the body: more than {limit} bytes"));
         if body.size_hint().lower() > limit {
             return Err(too_large());
         }
@@ -111,11 +93,7 @@ impl Connection {
                 whole.extend_from_slice(&data);
             }
         }
-        Ok(if whole.is_empty() {
-            first
-        } else {
-            whole.freeze()
-        })
+        Ok(if whole.is_empty() { first } else { whole.freeze() })
     }
 
     async fn frame(&mut self, body: &mut Incoming) -> Option<Result<Frame<Bytes>, Failure>> {
@@ -132,9 +110,7 @@ impl Connection {
             match (Pin::new(&mut *body).poll_frame(cx), driven) {
                 (Poll::Ready(frame), _) => Poll::Ready(frame.map(|frame| frame.map_err(failed))),
                 (Poll::Pending, Driven::On) => Poll::Pending,
-                (Poll::Pending, Driven::Ended) => {
-                    Poll::Ready(Some(Err(closed("reading the body"))))
-                }
+                (Poll::Pending, Driven::Ended) => Poll::Ready(Some(Err(closed("reading the body")))),
                 (Poll::Pending, Driven::Failed(error)) => Poll::Ready(Some(Err(failed(error)))),
             }
         })
@@ -177,24 +153,15 @@ fn drive(
 }
 
 fn closed(doing: &str) -> Failure {
-    Failure::new(
-        FailureKind::Closed,
-        format!("{doing}: the server closed the connection"),
-    )
+    Failure::new(FailureKind::Closed, format!("{doing}: the server closed the connection"))
 }
 
 fn unanswered(error: &hyper::Error) -> Unanswered {
-    Unanswered {
-        failure: Failure::from_connection(DOING, error),
-        unsent: error.is_canceled(),
-    }
+    Unanswered { failure: Failure::from_connection(DOING, error), unsent: error.is_canceled() }
 }
 
 impl From<Failure> for Unanswered {
     fn from(failure: Failure) -> Self {
-        Self {
-            failure,
-            unsent: false,
-        }
+        Self { failure, unsent: false }
     }
 }

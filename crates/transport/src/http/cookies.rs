@@ -55,28 +55,17 @@ impl Jar {
         let host = url.host_str()?;
         let secure = is_secure(url)?;
         let mut line = String::new();
-        for cookie in self
-            .cookies
-            .iter()
-            .filter(|cookie| cookie.goes_to(host, url.path(), secure, now))
-        {
+        for cookie in self.cookies.iter().filter(|cookie| cookie.goes_to(host, url.path(), secure, now)) {
             if !line.is_empty() {
                 line.push_str("; ");
             }
             line.push_str(&cookie.pair);
         }
-        if line.is_empty() {
-            None
-        } else {
-            HeaderValue::try_from(line).ok()
-        }
+        if line.is_empty() { None } else { HeaderValue::try_from(line).ok() }
     }
 
     fn insert(&mut self, cookie: Stored, now: i64) {
-        let known = self
-            .cookies
-            .iter()
-            .position(|known| known.is_same_as(&cookie));
+        let known = self.cookies.iter().position(|known| known.is_same_as(&cookie));
         match known {
             Some(place) if cookie.expires <= now => drop(self.cookies.remove(place)),
             Some(place) => self.cookies[place] = cookie,
@@ -92,9 +81,7 @@ impl Jar {
         }
         // One at a time: most users have one or two cookies, and a vector would start with room for four.
         self.cookies.reserve_exact(1);
-        let place = self
-            .cookies
-            .partition_point(|known| known.path.len() >= cookie.path.len());
+        let place = self.cookies.partition_point(|known| known.path.len() >= cookie.path.len());
         self.cookies.insert(place, cookie);
     }
 }
@@ -121,11 +108,7 @@ impl Stored {
             secure,
             subdomains,
             domain: domain.into(),
-            path: if path == "/" {
-                Box::default()
-            } else {
-                path.into()
-            },
+            path: if path == "/" { Box::default() } else { path.into() },
             expires: expiry(&cookie, now),
         })
     }
@@ -139,8 +122,7 @@ impl Stored {
     }
 
     fn goes_to(&self, host: &str, path: &str, secure: bool, now: i64) -> bool {
-        let host_fits =
-            host == &*self.domain || (self.subdomains && is_subdomain(host, &self.domain));
+        let host_fits = host == &*self.domain || (self.subdomains && is_subdomain(host, &self.domain));
         host_fits && path_fits(path, &self.path) && (secure || !self.secure) && now < self.expires
     }
 }
@@ -148,22 +130,17 @@ impl Stored {
 /// Returns the domain that the cookie belongs to and whether subdomains get it, or `None` if the server may not set it.
 fn domain_of(wanted: Option<&str>, url: &Url) -> Option<(String, bool)> {
     let host = url.host_str()?;
-    let wanted = wanted
-        .unwrap_or_default()
-        .trim_start_matches('.')
-        .to_ascii_lowercase();
+    let wanted = wanted.unwrap_or_default().trim_start_matches('.').to_ascii_lowercase();
     if wanted.is_empty() || wanted == host {
         let is_name = matches!(url.host(), Some(url::Host::Domain(_)));
         return Some((host.to_owned(), !wanted.is_empty() && is_name));
     }
     let is_top_level = !wanted.contains('.');
-    (!is_top_level && url.domain().is_some() && is_subdomain(host, &wanted))
-        .then_some((wanted, true))
+    (!is_top_level && url.domain().is_some() && is_subdomain(host, &wanted)).then_some((wanted, true))
 }
 
 fn is_subdomain(host: &str, domain: &str) -> bool {
-    host.strip_suffix(domain)
-        .is_some_and(|rest| rest.ends_with('.'))
+    host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
 }
 
 /// The directory of the request's path (RFC 6265, 5.1.4).
@@ -176,17 +153,14 @@ fn default_path(path: &str) -> &str {
 
 /// Whether a cookie's path covers a request's (RFC 6265, 5.1.4); an empty one covers all.
 fn path_fits(path: &str, cookie: &str) -> bool {
-    path.strip_prefix(cookie)
-        .is_some_and(|rest| cookie.ends_with('/') || rest.is_empty() || rest.starts_with('/'))
+    path.strip_prefix(cookie).is_some_and(|rest| cookie.ends_with('/') || rest.is_empty() || rest.starts_with('/'))
 }
 
 fn expiry(cookie: &Cookie<'_>, now: i64) -> i64 {
     if let Some(age) = cookie.max_age() {
         return now.saturating_add(age.whole_seconds());
     }
-    cookie
-        .expires_datetime()
-        .map_or(SESSION, |at| at.unix_timestamp())
+    cookie.expires_datetime().map_or(SESSION, |at| at.unix_timestamp())
 }
 
 #[cfg(test)]
@@ -203,98 +177,37 @@ mod tests {
     fn jar(set: &[(&str, &str)]) -> Jar {
         let mut jar = Jar::default();
         for (from, cookie) in set {
-            let headers =
-                HeaderMap::from_iter([(SET_COOKIE, HeaderValue::from_str(cookie).unwrap())]);
+            let headers = HeaderMap::from_iter([(SET_COOKIE, HeaderValue::from_str(cookie).unwrap())]);
             jar.keep(&url(from), &headers, NOW);
         }
         jar
     }
 
     fn sent(jar: &Jar, to: &str) -> String {
-        jar.header(&url(to), NOW)
-            .map_or(String::new(), |value| value.to_str().unwrap().to_owned())
+        jar.header(&url(to), NOW).map_or(String::new(), |value| value.to_str().unwrap().to_owned())
     }
 
     #[test]
     fn cookies_go_where_they_belong() {
         let check = |from, cookie, to, expected: &str| {
-            assert_eq!(
-                sent(&jar(&[(from, cookie)]), to),
-                expected,
-                "{cookie} of {from} to {to}"
-            );
+            assert_eq!(sent(&jar(&[(from, cookie)]), to), expected, "{cookie} of {from} to {to}");
         };
         check("http://a.example/x", "s=1", "http://a.example/other", "s=1");
         check("http://a.example/", "s=1", "http://b.a.example/", "");
-        check(
-            "http://a.example/",
-            "s=1; Domain=a.example",
-            "http://b.a.example/",
-            "s=1",
-        );
-        check(
-            "http://b.a.example/",
-            "s=1; Domain=.A.example",
-            "http://a.example/",
-            "s=1",
-        );
-        check(
-            "http://a.example/",
-            "s=1; Domain=b.example",
-            "http://b.example/",
-            "",
-        );
-        check(
-            "http://a.example/",
-            "s=1; Domain=example",
-            "http://b.example/",
-            "",
-        );
-        check(
-            "http://127.0.0.1/",
-            "s=1; Domain=0.0.1",
-            "http://127.0.0.1/",
-            "",
-        );
-        check(
-            "http://bad-a.example/",
-            "s=1; Domain=a.example",
-            "http://a.example/",
-            "",
-        );
-        check(
-            "http://a.example/",
-            "s=1; Path=/shop",
-            "http://a.example/shop/cart",
-            "s=1",
-        );
-        check(
-            "http://a.example/",
-            "s=1; Path=/shop",
-            "http://a.example/shopping",
-            "",
-        );
+        check("http://a.example/", "s=1; Domain=a.example", "http://b.a.example/", "s=1");
+        check("http://b.a.example/", "s=1; Domain=.A.example", "http://a.example/", "s=1");
+        check("http://a.example/", "s=1; Domain=b.example", "http://b.example/", "");
+        check("http://a.example/", "s=1; Domain=example", "http://b.example/", "");
+        check("http://127.0.0.1/", "s=1; Domain=0.0.1", "http://127.0.0.1/", "");
+        check("http://bad-a.example/", "s=1; Domain=a.example", "http://a.example/", "");
+        check("http://a.example/", "s=1; Path=/shop", "http://a.example/shop/cart", "s=1");
+        check("http://a.example/", "s=1; Path=/shop", "http://a.example/shopping", "");
         check("http://a.example/shop/cart", "s=1", "http://a.example/", "");
-        check(
-            "http://a.example/shop/cart",
-            "s=1",
-            "http://a.example/shop",
-            "s=1",
-        );
+        check("http://a.example/shop/cart", "s=1", "http://a.example/shop", "s=1");
         check("https://a.example/", "s=1; Secure", "http://a.example/", "");
-        check(
-            "https://a.example/",
-            "s=1; Secure",
-            "wss://a.example/socket",
-            "s=1",
-        );
+        check("https://a.example/", "s=1; Secure", "wss://a.example/socket", "s=1");
         check("http://a.example/", "s=1; Secure", "https://a.example/", "");
-        check(
-            "http://a.example:8080/",
-            "s=1",
-            "http://a.example:9090/",
-            "s=1",
-        );
+        check("http://a.example:8080/", "s=1", "http://a.example:9090/", "s=1");
         check("http://a.example/", "no pair", "http://a.example/", "");
     }
 
@@ -302,22 +215,10 @@ mod tests {
     fn cookies_expire_and_are_replaced() {
         let a = "http://a.example/";
         assert_eq!(sent(&jar(&[(a, "s=1; Max-Age=0")]), a), "");
-        assert_eq!(
-            sent(
-                &jar(&[(a, "s=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT")]),
-                a
-            ),
-            ""
-        );
+        assert_eq!(sent(&jar(&[(a, "s=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT")]), a), "");
         assert_eq!(sent(&jar(&[(a, "s=1; Max-Age=10")]), a), "s=1");
-        assert_eq!(
-            jar(&[(a, "s=1; Max-Age=10")]).header(&url(a), NOW + 10),
-            None
-        );
-        assert_eq!(
-            sent(&jar(&[(a, "s=1"), (a, "t=2"), (a, "s=3")]), a),
-            "s=3; t=2"
-        );
+        assert_eq!(jar(&[(a, "s=1; Max-Age=10")]).header(&url(a), NOW + 10), None);
+        assert_eq!(sent(&jar(&[(a, "s=1"), (a, "t=2"), (a, "s=3")]), a), "s=3; t=2");
         assert_eq!(sent(&jar(&[(a, "s=1"), (a, "s=; Max-Age=-1")]), a), "");
     }
 
@@ -330,15 +231,8 @@ mod tests {
 
     #[test]
     fn a_jar_with_one_session_costs_less_than_300_bytes() {
-        let jar = jar(&[(
-            "http://stress.example.com/",
-            "session=6f1c2b52-9d0e-4d0b-8f4e-2f3a1b0c9d8e; HttpOnly",
-        )]);
-        let text: usize = jar
-            .cookies
-            .iter()
-            .map(|c| c.pair.len() + c.domain.len() + c.path.len())
-            .sum();
+        let jar = jar(&[("http://stress.example.com/", "session=6f1c2b52-9d0e-4d0b-8f4e-2f3a1b0c9d8e; HttpOnly")]);
+        let text: usize = jar.cookies.iter().map(|c| c.pair.len() + c.domain.len() + c.path.len()).sum();
         assert!(size_of::<Jar>() + jar.cookies.capacity() * size_of::<Stored>() + text < 300);
     }
 
@@ -347,19 +241,11 @@ mod tests {
         let mut jar = Jar::default();
         for number in 0..10 * MAX_COOKIES {
             let cookie = format!("c{number}=1");
-            let headers =
-                HeaderMap::from_iter([(SET_COOKIE, HeaderValue::from_str(&cookie).unwrap())]);
+            let headers = HeaderMap::from_iter([(SET_COOKIE, HeaderValue::from_str(&cookie).unwrap())]);
             jar.keep(&url("http://a.example/"), &headers, NOW);
         }
         assert_eq!(jar.cookies.len(), MAX_COOKIES);
-        assert!(
-            Stored::parse(
-                &format!("big={}", "x".repeat(MAX_PAIR)),
-                &url("http://a.example/"),
-                NOW
-            )
-            .is_none()
-        );
+        assert!(Stored::parse(&format!("big={}", "x".repeat(MAX_PAIR)), &url("http://a.example/"), NOW).is_none());
     }
 
     proptest! {

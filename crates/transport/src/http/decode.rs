@@ -27,20 +27,14 @@ pub(super) fn decode(headers: &HeaderMap, body: Bytes, limit: u64) -> Result<Byt
     if body.is_empty() || !headers.contains_key(CONTENT_ENCODING) {
         return Ok(body);
     }
-    let named = headers
-        .get_all(CONTENT_ENCODING)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
+    let named = headers.get_all(CONTENT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     let mut layers: Vec<String> = named
         .flat_map(|value| value.split(','))
         .map(|name| name.trim().to_ascii_lowercase())
         .filter(|name| !name.is_empty() && name != "identity")
         .collect();
     if layers.len() > MAX_LAYERS {
-        return Err(Failure::new(
-            FailureKind::Body,
-            "decoding the body: too many content encodings",
-        ));
+        return Err(Failure::new(FailureKind::Body, "decoding the body: too many content encodings"));
     }
     let mut body = body;
     while let Some(name) = layers.pop() {
@@ -56,11 +50,7 @@ pub(super) fn decode(headers: &HeaderMap, body: Bytes, limit: u64) -> Result<Byt
 fn undo(name: &str, body: &[u8], limit: u64) -> Option<Result<Bytes, Failure>> {
     match name {
         "gzip" | "x-gzip" => Some(read_within(MultiGzDecoder::new(body), name, limit)),
-        "br" => Some(read_within(
-            Decompressor::new(body, BROTLI_BUFFER),
-            name,
-            limit,
-        )),
+        "br" => Some(read_within(Decompressor::new(body, BROTLI_BUFFER), name, limit)),
         // The standard means zlib; some servers send the bare stream.
         "deflate" if is_zlib(body) => Some(read_within(ZlibDecoder::new(body), name, limit)),
         "deflate" => Some(read_within(DeflateDecoder::new(body), name, limit)),
@@ -75,20 +65,10 @@ fn is_zlib(body: &[u8]) -> bool {
 
 fn read_within(decoder: impl Read, name: &str, limit: u64) -> Result<Bytes, Failure> {
     let mut decoded = Vec::new();
-    let read = decoder
-        .take(limit.saturating_add(1))
-        .read_to_end(&mut decoded);
-    let size = read.map_err(|error| {
-        Failure::new(
-            FailureKind::Body,
-            format!("decoding the {name} body: {error}"),
-        )
-    })?;
+    let read = decoder.take(limit.saturating_add(1)).read_to_end(&mut decoded);
+    let size = read.map_err(|error| Failure::new(FailureKind::Body, format!("decoding the {name} body: {error}")))?;
     if size as u64 > limit {
-        return Err(Failure::new(
-            FailureKind::Body,
-            format!("decoding the {name} body: more than {limit} bytes"),
-        ));
+        return Err(Failure::new(FailureKind::Body, format!("decoding the {name} body: more than {limit} bytes")));
     }
     Ok(Bytes::from(decoded))
 }
@@ -118,22 +98,15 @@ mod tests {
     fn every_encoding_is_undone() {
         let text: &[u8] = b"open the vote, open the vote";
         let fast = Compression::fast();
-        let check =
-            |encoding, body| assert_eq!(decoded(encoding, body, 1000).unwrap(), text, "{encoding}");
+        let check = |encoding, body| assert_eq!(decoded(encoding, body, 1000).unwrap(), text, "{encoding}");
         check("gzip", encoded(GzEncoder::new(text, fast)));
         check("deflate", encoded(ZlibEncoder::new(text, fast)));
         check("deflate", encoded(DeflateEncoder::new(text, fast)));
         check("identity", Bytes::from_static(text));
         check("zstd", Bytes::from_static(text));
-        let twice = encoded(GzEncoder::new(
-            &*encoded(ZlibEncoder::new(text, fast)),
-            fast,
-        ));
+        let twice = encoded(GzEncoder::new(&*encoded(ZlibEncoder::new(text, fast)), fast));
         check("deflate, gzip", twice);
-        assert_eq!(
-            decoded("br", Bytes::from_static(BROTLI), 1000).unwrap(),
-            "hello"
-        );
+        assert_eq!(decoded("br", Bytes::from_static(BROTLI), 1000).unwrap(), "hello");
     }
 
     #[test]
@@ -141,18 +114,9 @@ mod tests {
         let zeros = vec![0; 1 << 20];
         let bomb = encoded(GzEncoder::new(&*zeros, Compression::best()));
         assert!(bomb.len() < 2000);
-        assert_eq!(
-            decoded("gzip", bomb.clone(), 1 << 16),
-            Err(FailureKind::Body)
-        );
-        assert_eq!(
-            decoded("gzip", bomb.slice(..bomb.len() / 2), 1 << 21),
-            Err(FailureKind::Body)
-        );
-        assert_eq!(
-            decoded("gzip,gzip,gzip,gzip", bomb, 1 << 21),
-            Err(FailureKind::Body)
-        );
+        assert_eq!(decoded("gzip", bomb.clone(), 1 << 16), Err(FailureKind::Body));
+        assert_eq!(decoded("gzip", bomb.slice(..bomb.len() / 2), 1 << 21), Err(FailureKind::Body));
+        assert_eq!(decoded("gzip,gzip,gzip,gzip", bomb, 1 << 21), Err(FailureKind::Body));
     }
 
     proptest! {

@@ -51,12 +51,7 @@ impl Client {
     ) -> Result<Answer, Failure> {
         let queued = Instant::now();
         let (method, url) = (&request.method, &request.url);
-        on_hop(HopEvent::Begun {
-            hop,
-            method,
-            url,
-            at: queued,
-        });
+        on_hop(HopEvent::Begun { hop, method, url, at: queued });
         let mut progress = Progress::default();
         let result = timeout_at(deadline, self.exchange(request, &mut progress)).await;
         let result = result.unwrap_or_else(|_| Err(Failure::timeout(&format!("requesting {url}"))));
@@ -74,20 +69,13 @@ impl Client {
             tls: progress.tls,
             first_byte: progress.first_byte,
             ended,
-            outcome: result
-                .as_ref()
-                .map(|answer| answer.head.status.as_u16())
-                .map_err(|failure| failure.kind),
+            outcome: result.as_ref().map(|answer| answer.head.status.as_u16()).map_err(|failure| failure.kind),
             received_bytes: progress.received_bytes,
         }));
         result
     }
 
-    async fn exchange(
-        &self,
-        request: &Request,
-        progress: &mut Progress,
-    ) -> Result<Answer, Failure> {
+    async fn exchange(&self, request: &Request, progress: &mut Progress) -> Result<Answer, Failure> {
         let host = self.pool.host(&request.url, self.options.max_per_host)?;
         let _turn = host.turn().await;
         let mut reused = host.take(self.options.keep_alive).await;
@@ -123,9 +111,7 @@ impl Client {
     ) -> Result<Answer, Failure> {
         let (head, body) = answer.into_parts();
         let limit = self.options.max_body;
-        let body = connection
-            .read(body, limit, &mut progress.received_bytes)
-            .await?;
+        let body = connection.read(body, limit, &mut progress.received_bytes).await?;
         let ended = Instant::now();
         progress.body_end = Some(ended);
         let reusable = poll_fn(|cx| std::task::Poll::Ready(connection.settle(cx))).await;
@@ -139,34 +125,22 @@ impl Client {
     }
 
     /// Opens a connection. Boxed: it is rare, and its lookups and handshakes would make the future of every call large.
-    async fn connect(
-        &self,
-        host: &Host,
-        progress: &mut Progress,
-    ) -> Result<(Rc<Kept>, Box<Connection>), Failure> {
+    async fn connect(&self, host: &Host, progress: &mut Progress) -> Result<(Rc<Kept>, Box<Connection>), Failure> {
         let opened = Box::pin(self.network.open(&host.origin)).await?;
         progress.connect = Some(opened.connect);
         progress.tls = opened.tls;
         Ok((Kept::new(), Connection::new(opened.stream).await?))
     }
 
-    fn compose(
-        &self,
-        host: &Host,
-        request: &Request,
-    ) -> Result<http::Request<Full<Bytes>>, Failure> {
+    fn compose(&self, host: &Host, request: &Request) -> Result<http::Request<Full<Bytes>>, Failure> {
         let url = &request.url;
         let path = PathAndQuery::try_from(&url[Position::BeforePath..Position::AfterQuery])
-            .map_err(|error| {
-                Failure::new(FailureKind::Url, format!("requesting {url}: {error}"))
-            })?;
+            .map_err(|error| Failure::new(FailureKind::Url, format!("requesting {url}: {error}")))?;
         let mut headers = self.headers(&host.origin, url, &request.headers);
         if let Some((user, password)) = &request.auth {
             headers.insert(AUTHORIZATION, basic(user, password));
         }
-        if request.body.is_empty()
-            && matches!(request.method, Method::POST | Method::PUT | Method::PATCH)
-        {
+        if request.body.is_empty() && matches!(request.method, Method::POST | Method::PUT | Method::PATCH) {
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         let mut message = http::Request::new(Full::new(request.body.clone()));
@@ -185,8 +159,7 @@ fn may_resend(lost: &Unanswered, method: &Method) -> bool {
 
 fn basic(user: &str, password: &str) -> HeaderValue {
     let encoded = STANDARD.encode(format!("{user}:{password}"));
-    let mut value =
-        HeaderValue::try_from(format!("Basic {encoded}")).expect("base64 is visible ASCII");
+    let mut value = HeaderValue::try_from(format!("Basic {encoded}")).expect("base64 is visible ASCII");
     value.set_sensitive(true);
     value
 }

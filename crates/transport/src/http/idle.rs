@@ -60,8 +60,7 @@ impl Kept {
             State::Warm(connection) => connection,
             State::Cold(stream) => Connection::new(stream).await.ok()?,
         };
-        let open =
-            futures_util::future::poll_fn(|cx| std::task::Poll::Ready(connection.settle(cx))).await;
+        let open = futures_util::future::poll_fn(|cx| std::task::Poll::Ready(connection.settle(cx))).await;
         open.then_some(connection)
     }
 
@@ -131,23 +130,15 @@ mod tests {
     #[tokio::test]
     async fn a_connection_that_rests_gives_its_buffers_back_and_still_works() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let stream = TcpStream::connect(listener.local_addr().unwrap())
-            .await
-            .unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (server, _) = listener.accept().await.unwrap();
         let (cooling, kept, began) = (Cooling::default(), Kept::new(), Instant::now());
         kept.put(Connection::new(Stream::Plain(stream)).await.unwrap(), began);
 
         cooling.list(&kept, began);
-        assert!(
-            matches!(*kept.state.borrow(), State::Warm(_)),
-            "it has just been used"
-        );
+        assert!(matches!(*kept.state.borrow(), State::Warm(_)), "it has just been used");
         cooling.list(&kept, began + REST);
-        assert!(
-            matches!(*kept.state.borrow(), State::Cold(_)),
-            "it has rested"
-        );
+        assert!(matches!(*kept.state.borrow(), State::Cold(_)), "it has rested");
         assert!(cooling.ring.borrow().is_empty());
 
         let connection = kept.take().await.expect("the server has not closed it");
@@ -159,8 +150,6 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(5), taken)
-            .await
-            .expect("the closing is noticed");
+        tokio::time::timeout(Duration::from_secs(5), taken).await.expect("the closing is noticed");
     }
 }

@@ -32,23 +32,13 @@ pub(super) struct Host {
 impl Pool {
     /// Returns the connections to the origin of `url`.
     pub fn host(&self, url: &Url, max: usize) -> Result<Rc<Host>, Failure> {
-        let known = self
-            .hosts
-            .borrow()
-            .iter()
-            .find(|host| host.origin.is_of(url))
-            .cloned();
+        let known = self.hosts.borrow().iter().find(|host| host.origin.is_of(url)).cloned();
         if let Some(host) = known {
             return Ok(host);
         }
         let max = max.max(1);
         let (turns, idle) = (Semaphore::new(max), RefCell::default());
-        let host = Rc::new(Host {
-            origin: Origin::of(url)?,
-            turns,
-            max,
-            idle,
-        });
+        let host = Rc::new(Host { origin: Origin::of(url)?, turns, max, idle });
         let mut hosts = self.hosts.borrow_mut();
         // A user who wanders from host to host must not keep a record of each.
         hosts.retain(|host| !host.is_unused());
@@ -59,8 +49,7 @@ impl Pool {
     /// Closes what has been idle longer than `keep_alive` or was closed by its server.
     pub fn reap(&self, now: Instant, keep_alive: Duration) {
         self.hosts.borrow_mut().retain(|host| {
-            let still_good =
-                |kept: &Rc<Kept>| !is_expired(kept, now, keep_alive) && !kept.is_spent();
+            let still_good = |kept: &Rc<Kept>| !is_expired(kept, now, keep_alive) && !kept.is_spent();
             host.idle.borrow_mut().retain(still_good);
             !host.is_unused()
         });
@@ -73,21 +62,14 @@ impl Pool {
 
     /// Counts the idle connections.
     pub fn idle(&self) -> usize {
-        self.hosts
-            .borrow()
-            .iter()
-            .map(|host| host.idle.borrow().len())
-            .sum()
+        self.hosts.borrow().iter().map(|host| host.idle.borrow().len()).sum()
     }
 }
 
 impl Host {
     /// Waits until another connection may be used.
     pub async fn turn(&self) -> SemaphorePermit<'_> {
-        self.turns
-            .acquire()
-            .await
-            .expect("the semaphore is never closed")
+        self.turns.acquire().await.expect("the semaphore is never closed")
     }
 
     /// Takes the idle connection that was used last, if it is young enough and still open.

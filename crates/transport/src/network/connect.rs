@@ -30,34 +30,15 @@ impl Network {
         let connected = Instant::now();
         let connect = connected - began;
         if !origin.secure {
-            return Ok(Opened {
-                stream: Stream::Plain(tcp),
-                connect,
-                tls: None,
-            });
+            return Ok(Opened { stream: Stream::Plain(tcp), connect, tls: None });
         }
         let refuse = |error: &dyn std::fmt::Display| {
-            Failure::new(
-                FailureKind::Tls,
-                format!("shaking hands with {}: {error}", origin.host),
-            )
+            Failure::new(FailureKind::Tls, format!("shaking hands with {}: {error}", origin.host))
         };
-        let bare = origin
-            .host
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .to_owned();
+        let bare = origin.host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(bare).map_err(|error| refuse(&error))?;
-        let session = self
-            .tls
-            .connect(name, tcp)
-            .await
-            .map_err(|error| refuse(&error))?;
-        Ok(Opened {
-            stream: Stream::Tls(Box::new(session)),
-            connect,
-            tls: Some(connected.elapsed()),
-        })
+        let session = self.tls.connect(name, tcp).await.map_err(|error| refuse(&error))?;
+        Ok(Opened { stream: Stream::Tls(Box::new(session)), connect, tls: Some(connected.elapsed()) })
     }
 
     /// Connects to the first address that answers.
@@ -66,10 +47,7 @@ impl Network {
         let mut last = None;
         for address in addresses.into_iter().take(MAX_ADDRESSES) {
             self.check_allowed(&origin.host, address)?;
-            match self
-                .connect_from_next_source(SocketAddr::new(address, origin.port))
-                .await
-            {
+            match self.connect_from_next_source(SocketAddr::new(address, origin.port)).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = Some(connect_failure(origin, address, &error)),
             }
@@ -81,20 +59,12 @@ impl Network {
         let Some(allow) = &self.allow else {
             return Ok(());
         };
-        allow(host, address).map_err(|why| {
-            Failure::new(
-                FailureKind::Denied,
-                format!("connecting to {host} ({address}): {why}"),
-            )
-        })
+        allow(host, address)
+            .map_err(|why| Failure::new(FailureKind::Denied, format!("connecting to {host} ({address}): {why}")))
     }
 
     async fn connect_from_next_source(&self, to: SocketAddr) -> io::Result<TcpStream> {
-        let socket = if to.is_ipv4() {
-            TcpSocket::new_v4()?
-        } else {
-            TcpSocket::new_v6()?
-        };
+        let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         if let Some(source) = self.next_source(to) {
             socket.bind(SocketAddr::new(source, 0))?;
         }
@@ -121,13 +91,7 @@ fn connect_failure(origin: &Origin, address: IpAddr, error: &io::Error) -> Failu
         io::ErrorKind::ConnectionRefused => FailureKind::Refused,
         _ => FailureKind::Connect,
     };
-    Failure::new(
-        kind,
-        format!(
-            "connecting to {} ({address}:{}): {error}",
-            origin.host, origin.port
-        ),
-    )
+    Failure::new(kind, format!("connecting to {} ({address}:{}): {error}", origin.host, origin.port))
 }
 
 #[cfg(test)]
@@ -137,14 +101,8 @@ mod tests {
 
     #[test]
     fn sources_take_turns_within_the_family_of_the_destination() {
-        let sources = ["127.0.0.2", "::1", "127.0.0.3"]
-            .map(|text| text.parse().unwrap())
-            .to_vec();
-        let network = Network::new(NetworkOptions {
-            sources: sources.clone(),
-            ..NetworkOptions::default()
-        })
-        .unwrap();
+        let sources = ["127.0.0.2", "::1", "127.0.0.3"].map(|text| text.parse().unwrap()).to_vec();
+        let network = Network::new(NetworkOptions { sources: sources.clone(), ..NetworkOptions::default() }).unwrap();
         let to = SocketAddr::from(([127, 0, 0, 1], 80));
         let taken: Vec<_> = (0..4).map(|_| network.next_source(to).unwrap()).collect();
         assert_eq!(taken, [sources[0], sources[2], sources[0], sources[2]]);
@@ -153,14 +111,7 @@ mod tests {
     #[test]
     fn without_a_source_of_that_family_the_kernel_chooses() {
         let sources = vec!["::1".parse().unwrap()];
-        let network = Network::new(NetworkOptions {
-            sources,
-            ..NetworkOptions::default()
-        })
-        .unwrap();
-        assert_eq!(
-            network.next_source(SocketAddr::from(([127, 0, 0, 1], 80))),
-            None
-        );
+        let network = Network::new(NetworkOptions { sources, ..NetworkOptions::default() }).unwrap();
+        assert_eq!(network.next_source(SocketAddr::from(([127, 0, 0, 1], 80))), None);
     }
 }

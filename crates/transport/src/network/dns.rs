@@ -11,10 +11,7 @@ use hickory_resolver::TokioResolver;
 use crate::failure::{Failure, FailureKind};
 
 /// The addresses of this machine, which never depend on a name server.
-const LOCALHOST: [IpAddr; 2] = [
-    IpAddr::V4(Ipv4Addr::LOCALHOST),
-    IpAddr::V6(Ipv6Addr::LOCALHOST),
-];
+const LOCALHOST: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 /// Resolves names for a thread, from `/etc/hosts` and from the name servers that the system names.
 #[derive(Default)]
@@ -33,18 +30,9 @@ impl Names {
         if host == "localhost" {
             return Ok(LOCALHOST.to_vec());
         }
-        let refuse = |why: &dyn std::fmt::Display| {
-            Failure::new(FailureKind::Dns, format!("looking up {host}: {why}"))
-        };
-        let resolver = self
-            .resolver
-            .get_or_init(system_resolver)
-            .as_ref()
-            .map_err(|error| refuse(error))?;
-        let found = resolver
-            .lookup_ip(host)
-            .await
-            .map_err(|error| refuse(&error))?;
+        let refuse = |why: &dyn std::fmt::Display| Failure::new(FailureKind::Dns, format!("looking up {host}: {why}"));
+        let resolver = self.resolver.get_or_init(system_resolver).as_ref().map_err(|error| refuse(error))?;
+        let found = resolver.lookup_ip(host).await.map_err(|error| refuse(&error))?;
         let mut addresses: Vec<IpAddr> = found.iter().collect();
         if addresses.is_empty() {
             return Err(refuse(&"it has no address"));
@@ -70,18 +58,9 @@ mod tests {
     #[tokio::test]
     async fn literal_addresses_and_localhost_ask_nobody() {
         let names = Names::default();
-        assert_eq!(
-            names.addresses("127.0.3.4").await.unwrap(),
-            [IpAddr::from([127, 0, 3, 4])]
-        );
-        assert_eq!(
-            names.addresses("[::1]").await.unwrap(),
-            [IpAddr::V6(Ipv6Addr::LOCALHOST)]
-        );
-        assert_eq!(
-            names.addresses("localhost").await.unwrap()[0],
-            IpAddr::V4(Ipv4Addr::LOCALHOST)
-        );
+        assert_eq!(names.addresses("127.0.3.4").await.unwrap(), [IpAddr::from([127, 0, 3, 4])]);
+        assert_eq!(names.addresses("[::1]").await.unwrap(), [IpAddr::V6(Ipv6Addr::LOCALHOST)]);
+        assert_eq!(names.addresses("localhost").await.unwrap()[0], IpAddr::V4(Ipv4Addr::LOCALHOST));
         assert!(names.resolver.get().is_none());
     }
 }

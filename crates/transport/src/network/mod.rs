@@ -76,9 +76,7 @@ impl Network {
 }
 
 fn tls_config(roots: Vec<CertificateDer<'static>>) -> Result<ClientConfig, NetworkError> {
-    let mut trusted = RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
+    let mut trusted = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     for root in roots {
         trusted.add(root).map_err(NetworkError::Root)?;
     }

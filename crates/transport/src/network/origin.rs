@@ -19,25 +19,16 @@ pub(crate) struct Origin {
 impl Origin {
     /// Reads the origin of a URL, which may be `http`, `https`, `ws` or `wss`.
     pub fn of(url: &Url) -> Result<Self, Failure> {
-        let refuse =
-            |why: &str| Failure::new(FailureKind::Url, format!("reading the url {url}: {why}"));
-        let secure =
-            is_secure(url).ok_or_else(|| refuse("its scheme is not http, https, ws or wss"))?;
+        let refuse = |why: &str| Failure::new(FailureKind::Url, format!("reading the url {url}: {why}"));
+        let secure = is_secure(url).ok_or_else(|| refuse("its scheme is not http, https, ws or wss"))?;
         let host = url.host_str().ok_or_else(|| refuse("it has no host"))?;
-        let port = url
-            .port_or_known_default()
-            .ok_or_else(|| refuse("it has no port"))?;
+        let port = url.port_or_known_default().ok_or_else(|| refuse("it has no port"))?;
         let header = match url.port() {
             Some(port) => HeaderValue::try_from(format!("{host}:{port}")),
             None => HeaderValue::try_from(host),
         };
         let header = header.map_err(|_| refuse("its host cannot be written in a header"))?;
-        Ok(Self {
-            secure,
-            host: host.into(),
-            port,
-            header,
-        })
+        Ok(Self { secure, host: host.into(), port, header })
     }
 
     /// Whether `url` leads to this origin; costs no allocation.
@@ -84,11 +75,7 @@ mod tests {
 
     #[test]
     fn other_schemes_are_refused() {
-        for url in [
-            "ftp://example.com/",
-            "data:text/plain,x",
-            "file:///etc/passwd",
-        ] {
+        for url in ["ftp://example.com/", "data:text/plain,x", "file:///etc/passwd"] {
             assert_eq!(origin(url).unwrap_err().kind, FailureKind::Url, "{url}");
         }
     }

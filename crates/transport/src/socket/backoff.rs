@@ -17,10 +17,7 @@ pub(super) struct Backoff {
 
 impl Backoff {
     pub fn new(seed: u64) -> Self {
-        Self {
-            failures: 0,
-            random: SplitMix64::seed_from_u64(seed),
-        }
+        Self { failures: 0, random: SplitMix64::seed_from_u64(seed) }
     }
 
     /// Starts over after a success.
@@ -32,9 +29,7 @@ impl Backoff {
     pub fn next(&mut self) -> Duration {
         let doubled = FIRST.saturating_mul(1 << self.failures.min(10));
         self.failures = self.failures.saturating_add(1);
-        doubled
-            .min(MOST)
-            .mul_f64(self.random.random_range(0.5..=1.0))
+        doubled.min(MOST).mul_f64(self.random.random_range(0.5..=1.0))
     }
 }
 
@@ -47,10 +42,7 @@ mod tests {
         let mut backoff = Backoff::new(1);
         for doubled in [1, 2, 4, 8, 16, 30, 30, 30] {
             let pause = backoff.next().as_secs_f64();
-            assert!(
-                (f64::from(doubled) / 2.0..=f64::from(doubled)).contains(&pause),
-                "{pause} for {doubled}"
-            );
+            assert!((f64::from(doubled) / 2.0..=f64::from(doubled)).contains(&pause), "{pause} for {doubled}");
         }
         backoff.reset();
         assert!(backoff.next() <= FIRST);

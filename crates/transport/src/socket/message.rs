@@ -30,29 +30,14 @@ impl Message {
     pub(super) fn parse(text: Bytes, at: Instant) -> Self {
         // Most systems' other texts are not objects at all; they need not go through the parser.
         let may_be_event = text.trim_ascii_start().first() == Some(&b'{');
-        let envelope = if may_be_event {
-            serde_json::from_slice::<Envelope>(&text).ok()
-        } else {
-            None
-        };
-        let (event, data) =
-            envelope.map_or((None, Value::Null), |found| (Some(found.event), found.data));
-        Self {
-            event,
-            data,
-            text,
-            at,
-        }
+        let envelope = if may_be_event { serde_json::from_slice::<Envelope>(&text).ok() } else { None };
+        let (event, data) = envelope.map_or((None, Value::Null), |found| (Some(found.event), found.data));
+        Self { event, data, text, at }
     }
 
     /// Wraps a binary message, which is never an event.
     pub(super) fn binary(bytes: Bytes, at: Instant) -> Self {
-        Self {
-            event: None,
-            data: Value::Null,
-            text: bytes,
-            at,
-        }
+        Self { event: None, data: Value::Null, text: bytes, at }
     }
 }
 
@@ -66,23 +51,11 @@ mod tests {
     async fn envelopes_become_events() {
         let check = |text: &'static str, event: Option<&str>, data: Value| {
             let message = Message::parse(Bytes::from_static(text.as_bytes()), Instant::now());
-            assert_eq!(
-                (message.event.as_deref(), message.data),
-                (event, data),
-                "{text}"
-            );
+            assert_eq!((message.event.as_deref(), message.data), (event, data), "{text}");
             assert_eq!(message.text, text);
         };
-        check(
-            r#"{"event": "vote_open", "data": {"ballot": 1}}"#,
-            Some("vote_open"),
-            json!({"ballot": 1}),
-        );
-        check(
-            r#" {"data": [1, 2], "event": "x", "other": true}"#,
-            Some("x"),
-            json!([1, 2]),
-        );
+        check(r#"{"event": "vote_open", "data": {"ballot": 1}}"#, Some("vote_open"), json!({"ballot": 1}));
+        check(r#" {"data": [1, 2], "event": "x", "other": true}"#, Some("x"), json!([1, 2]));
         check(r#"{"event": "bare"}"#, Some("bare"), Value::Null);
         check(r#"{"event": 7, "data": 1}"#, None, Value::Null);
         check(r#"{"event": "cut", "#, None, Value::Null);

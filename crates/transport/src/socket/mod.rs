@@ -47,13 +47,7 @@ pub struct SocketOptions {
 impl SocketOptions {
     /// Makes options without headers, with 30 s to open and messages of at most 1 MiB.
     pub fn new(url: Url) -> Self {
-        Self {
-            url,
-            headers: HeaderMap::new(),
-            timeout: Duration::from_secs(30),
-            max_message: MAX_MESSAGE,
-            seed: 0,
-        }
+        Self { url, headers: HeaderMap::new(), timeout: Duration::from_secs(30), max_message: MAX_MESSAGE, seed: 0 }
     }
 }
 
@@ -139,11 +133,7 @@ pub struct Closed {
 
 impl Closed {
     fn new(by: By, code: u16, reason: impl Into<String>) -> Self {
-        Self {
-            by,
-            code,
-            reason: reason.into(),
-        }
+        Self { by, code, reason: reason.into() }
     }
 }
 
@@ -156,11 +146,7 @@ impl Socket {
     /// Runs the socket until it is closed by either side, reporting everything that happens in its order.
     ///
     /// `commands` refuses further messages when the socket has ended, and from the start on a transport that cannot send.
-    pub async fn run(
-        self,
-        commands: Rc<Commands>,
-        mut on_event: impl FnMut(SocketEvent),
-    ) -> Closed {
+    pub async fn run(self, commands: Rc<Commands>, mut on_event: impl FnMut(SocketEvent)) -> Closed {
         let closed = match self.transport {
             Transport::WebSocket(connection) => connection.run(&commands, &mut on_event).await,
             // Boxed, because a poll is a whole HTTP exchange, and a WebSocket user should not carry room for one.

@@ -15,9 +15,7 @@ use url::Url;
 
 use super::backoff::Backoff;
 use super::commands::{Commands, SendError};
-use super::{
-    By, Closed, Message, Opened, PollSample, Socket, SocketEvent, SocketOptions, Transport,
-};
+use super::{By, Closed, Message, Opened, PollSample, Socket, SocketEvent, SocketOptions, Transport};
 use crate::failure::{Failure, FailureKind};
 use crate::http::{Client, HopEvent, Request};
 
@@ -43,9 +41,7 @@ struct Poller {
 
 impl std::fmt::Debug for Poller {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Poller")
-            .field("url", &self.options.url.as_str())
-            .finish_non_exhaustive()
+        f.debug_struct("Poller").field("url", &self.options.url.as_str()).finish_non_exhaustive()
     }
 }
 
@@ -63,27 +59,12 @@ struct Batch {
 pub async fn open(client: &Rc<Client>, mut options: SocketOptions) -> Result<Opened, Failure> {
     options.url = as_http(options.url)?;
     let seed = options.seed;
-    let poller = Poller {
-        client: client.clone(),
-        options,
-    };
+    let poller = Poller { client: client.clone(), options };
     let (sample, result) = Box::pin(poller.ask(None)).await;
     let (status, batch) = result?;
-    let session = Session {
-        poller,
-        cursor: batch.cursor,
-        backoff: Backoff::new(seed),
-    };
-    let socket = Socket {
-        transport: Transport::Polling(Box::new(session)),
-    };
-    Ok(Opened {
-        socket,
-        status,
-        queued: sample.queued,
-        sent: sample.sent,
-        ended: sample.ended,
-    })
+    let session = Session { poller, cursor: batch.cursor, backoff: Backoff::new(seed) };
+    let socket = Socket { transport: Transport::Polling(Box::new(session)) };
+    Ok(Opened { socket, status, queued: sample.queued, sent: sample.sent, ended: sample.ended })
 }
 
 /// Takes WebSocket URLs too, so that a script can use one URL for both transports.
@@ -95,20 +76,13 @@ fn as_http(mut url: Url) -> Result<Url, Failure> {
     };
     match url.set_scheme(scheme) {
         Ok(()) => Ok(url),
-        Err(()) => Err(Failure::new(
-            FailureKind::Url,
-            format!("polling {url}: it cannot be an http url"),
-        )),
+        Err(()) => Err(Failure::new(FailureKind::Url, format!("polling {url}: it cannot be an http url"))),
     }
 }
 
 impl Session {
     /// Polls until the user closes the socket or the server refuses it.
-    pub async fn run(
-        mut self: Box<Self>,
-        commands: &Commands,
-        on_event: &mut impl FnMut(SocketEvent),
-    ) -> Closed {
+    pub async fn run(mut self: Box<Self>, commands: &Commands, on_event: &mut impl FnMut(SocketEvent)) -> Closed {
         commands.refuse(SendError::ReceiveOnly);
         loop {
             let (sample, result) = tokio::select! {
@@ -121,11 +95,7 @@ impl Session {
             on_event(SocketEvent::Poll(sample));
             let pause = match result {
                 Ok((_, batch)) => self.take(batch, at, took, on_event),
-                Err(Failure {
-                    status: Some(status @ 400..500),
-                    message,
-                    ..
-                }) => {
+                Err(Failure { status: Some(status @ 400..500), message, .. }) => {
                     return Closed::new(By::Server, status, message);
                 }
                 Err(_) => Some(self.backoff.next()),
@@ -165,17 +135,10 @@ impl Poller {
     async fn ask(&self, cursor: Option<u64>) -> (PollSample, Result<(u16, Batch), Failure>) {
         let mut request = Request::get(self.options.url.clone());
         if let Some(cursor) = cursor {
-            request
-                .url
-                .query_pairs_mut()
-                .append_pair("cursor", &cursor.to_string());
+            request.url.query_pairs_mut().append_pair("cursor", &cursor.to_string());
         }
         request.headers = self.options.headers.clone();
-        request.timeout = if cursor.is_some() {
-            POLL_TIMEOUT
-        } else {
-            self.options.timeout
-        };
+        request.timeout = if cursor.is_some() { POLL_TIMEOUT } else { self.options.timeout };
         request.follow = 0;
         let queued = Instant::now();
         let times = Cell::new((queued, queued));
@@ -190,39 +153,22 @@ impl Poller {
         let status = match &answer {
             Ok((status, _)) => Ok(*status),
             // A server's refusal has a status; an answer that nobody can use is a failure although it has one.
-            Err(failure) => failure
-                .status
-                .filter(|status| *status != 200)
-                .ok_or(failure.kind),
+            Err(failure) => failure.status.filter(|status| *status != 200).ok_or(failure.kind),
         };
-        (
-            PollSample {
-                queued,
-                sent,
-                ended,
-                status,
-            },
-            answer,
-        )
+        (PollSample { queued, sent, ended, status }, answer)
     }
 
     fn read(&self, cursor: Option<u64>, status: u16, body: &[u8]) -> Result<(u16, Batch), Failure> {
         let refuse = |why: String| {
             let message = format!("polling {}: {why}", self.options.url);
-            Failure {
-                status: Some(status),
-                ..Failure::new(FailureKind::Protocol, message)
-            }
+            Failure { status: Some(status), ..Failure::new(FailureKind::Protocol, message) }
         };
         if status != 200 {
             return Err(refuse(format!("the server answered {status}")));
         }
-        let batch: Batch =
-            serde_json::from_slice(body).map_err(|error| refuse(error.to_string()))?;
+        let batch: Batch = serde_json::from_slice(body).map_err(|error| refuse(error.to_string()))?;
         if !batch.events.is_empty() && cursor == Some(batch.cursor) {
-            return Err(refuse(
-                "the answer has events but repeats the cursor".into(),
-            ));
+            return Err(refuse("the answer has events but repeats the cursor".into()));
         }
         Ok((status, batch))
     }

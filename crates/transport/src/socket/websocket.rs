@@ -16,10 +16,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use url::{Position, Url};
 
 use super::commands::{Command, Commands, Outgoing};
-use super::{
-    ABNORMAL, By, Closed, Message, NO_STATUS, NORMAL, Opened, Socket, SocketEvent, SocketOptions,
-    Transport,
-};
+use super::{ABNORMAL, By, Closed, Message, NO_STATUS, NORMAL, Opened, Socket, SocketEvent, SocketOptions, Transport};
 use crate::failure::{Failure, FailureKind};
 use crate::http::{Client, deadline};
 use crate::network::{Origin, Stream};
@@ -46,12 +43,7 @@ pub(super) struct Connection {
 pub async fn open(client: &Client, options: SocketOptions) -> Result<Opened, Failure> {
     let opening = Box::pin(open_in_time(client, &options));
     let result = timeout_at(deadline(options.timeout), opening).await;
-    result.unwrap_or_else(|_| {
-        Err(Failure::timeout(&format!(
-            "opening the websocket {}",
-            options.url
-        )))
-    })
+    result.unwrap_or_else(|_| Err(Failure::timeout(&format!("opening the websocket {}", options.url))))
 }
 
 async fn open_in_time(client: &Client, options: &SocketOptions) -> Result<Opened, Failure> {
@@ -69,36 +61,17 @@ async fn open_in_time(client: &Client, options: &SocketOptions) -> Result<Opened
         .await
         .map_err(|error| refused(client, &options.url, error))?;
     client.keep_cookies(&options.url, answer.headers());
-    let socket = Socket {
-        transport: Transport::WebSocket(Box::new(Connection { stream })),
-    };
-    Ok(Opened {
-        socket,
-        status: answer.status().as_u16(),
-        queued,
-        sent,
-        ended: Instant::now(),
-    })
+    let socket = Socket { transport: Transport::WebSocket(Box::new(Connection { stream })) };
+    Ok(Opened { socket, status: answer.status().as_u16(), queued, sent, ended: Instant::now() })
 }
 
-fn upgrade_request(
-    client: &Client,
-    origin: &Origin,
-    options: &SocketOptions,
-) -> Result<http::Request<()>, Failure> {
+fn upgrade_request(client: &Client, origin: &Origin, options: &SocketOptions) -> Result<http::Request<()>, Failure> {
     let url = &options.url;
     let scheme = if origin.secure { "wss" } else { "ws" };
     // The whole URI, since the library wants to see the scheme; on the wire goes only the path.
-    let uri = format!(
-        "{scheme}:{}",
-        &url[Position::AfterScheme..Position::AfterQuery][1..]
-    );
-    let uri = Uri::try_from(uri).map_err(|error| {
-        Failure::new(
-            FailureKind::Url,
-            format!("opening the websocket {url}: {error}"),
-        )
-    })?;
+    let uri = format!("{scheme}:{}", &url[Position::AfterScheme..Position::AfterQuery][1..]);
+    let uri = Uri::try_from(uri)
+        .map_err(|error| Failure::new(FailureKind::Url, format!("opening the websocket {url}: {error}")))?;
     let mut request = http::Request::new(());
     *request.uri_mut() = uri;
     let headers = request.headers_mut();
@@ -118,16 +91,12 @@ fn refused(client: &Client, url: &Url, error: Error) -> Failure {
             client.keep_cookies(url, answer.headers());
             let status = answer.status().as_u16();
             let message = format!("{doing}: the server answered {status}");
-            Failure {
-                status: Some(status),
-                ..Failure::new(FailureKind::Protocol, message)
-            }
+            Failure { status: Some(status), ..Failure::new(FailureKind::Protocol, message) }
         }
         Error::Io(error) => Failure::from_connection(&doing, &error),
-        Error::Protocol(ProtocolError::HandshakeIncomplete) => Failure::new(
-            FailureKind::Closed,
-            format!("{doing}: the server closed the connection"),
-        ),
+        Error::Protocol(ProtocolError::HandshakeIncomplete) => {
+            Failure::new(FailureKind::Closed, format!("{doing}: the server closed the connection"))
+        }
         other => Failure::new(FailureKind::Protocol, format!("{doing}: {other}")),
     }
 }
@@ -142,18 +111,11 @@ enum Ending {
 
 impl Connection {
     /// Runs the socket to its end.
-    pub async fn run(
-        mut self: Box<Self>,
-        commands: &Commands,
-        on_event: &mut impl FnMut(SocketEvent),
-    ) -> Closed {
+    pub async fn run(mut self: Box<Self>, commands: &Commands, on_event: &mut impl FnMut(SocketEvent)) -> Closed {
         match self.live(commands, on_event).await {
             Ending::Done(closed) => closed,
             Ending::ByUser(code) => {
-                let frame = CloseFrame {
-                    code: CloseCode::from(code),
-                    reason: Utf8Bytes::default(),
-                };
+                let frame = CloseFrame { code: CloseCode::from(code), reason: Utf8Bytes::default() };
                 let farewell = self.farewell(Some(frame), on_event);
                 // A server that does not answer is left behind; the user has closed the socket either way.
                 let _ = Box::pin(timeout(FAREWELL, farewell)).await;
@@ -161,20 +123,14 @@ impl Connection {
             }
             Ending::ByServer(frame) => {
                 let _ = Box::pin(timeout(FAREWELL, self.farewell(None, on_event))).await;
-                let (code, reason) = frame.map_or((NO_STATUS, Utf8Bytes::default()), |f| {
-                    (f.code.into(), f.reason)
-                });
+                let (code, reason) = frame.map_or((NO_STATUS, Utf8Bytes::default()), |f| (f.code.into(), f.reason));
                 Closed::new(By::Server, code, reason.as_str())
             }
         }
     }
 
     /// Passes messages both ways until one side wants to end.
-    async fn live(
-        &mut self,
-        commands: &Commands,
-        on_event: &mut impl FnMut(SocketEvent),
-    ) -> Ending {
+    async fn live(&mut self, commands: &Commands, on_event: &mut impl FnMut(SocketEvent)) -> Ending {
         loop {
             tokio::select! {
                 // The server said something.
@@ -204,20 +160,12 @@ impl Connection {
         };
         match timeout(WRITE_TIMEOUT, self.stream.send(message)).await {
             Ok(sent) => sent.map_err(|error| broken(&error)),
-            Err(_) => Err(Closed::new(
-                By::Network,
-                ABNORMAL,
-                "the server did not read for 30 s",
-            )),
+            Err(_) => Err(Closed::new(By::Network, ABNORMAL, "the server did not read for 30 s")),
         }
     }
 
     /// Sends our part of the closing handshake, if it is not under way already, and waits for the server's; what still comes is passed on.
-    async fn farewell(
-        &mut self,
-        frame: Option<CloseFrame>,
-        on_event: &mut impl FnMut(SocketEvent),
-    ) {
+    async fn farewell(&mut self, frame: Option<CloseFrame>, on_event: &mut impl FnMut(SocketEvent)) {
         if frame.is_some() && self.stream.close(frame).await.is_err() {
             return;
         }
@@ -230,12 +178,8 @@ impl Connection {
 fn pass_on(message: tungstenite::Message, on_event: &mut impl FnMut(SocketEvent)) {
     let at = Instant::now();
     match message {
-        tungstenite::Message::Text(text) => {
-            on_event(SocketEvent::Message(Message::parse(Bytes::from(text), at)))
-        }
-        tungstenite::Message::Binary(bytes) => {
-            on_event(SocketEvent::Message(Message::binary(bytes, at)))
-        }
+        tungstenite::Message::Text(text) => on_event(SocketEvent::Message(Message::parse(Bytes::from(text), at))),
+        tungstenite::Message::Binary(bytes) => on_event(SocketEvent::Message(Message::binary(bytes, at))),
         // The library answers pings by itself, and the rest carries nothing for a script.
         _ => {}
     }
@@ -245,9 +189,7 @@ fn pass_on(message: tungstenite::Message, on_event: &mut impl FnMut(SocketEvent)
 fn broken(error: &Error) -> Closed {
     let (by, code) = match error {
         Error::ConnectionClosed => (By::Server, NORMAL),
-        Error::Capacity(CapacityError::MessageTooLong { .. }) => {
-            (By::Server, CloseCode::Size.into())
-        }
+        Error::Capacity(CapacityError::MessageTooLong { .. }) => (By::Server, CloseCode::Size.into()),
         Error::Utf8(_) => (By::Server, CloseCode::Invalid.into()),
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => (By::Network, ABNORMAL),
         Error::Protocol(_) => (By::Server, CloseCode::Protocol.into()),

@@ -19,14 +19,10 @@ fn sign_in(request: &str) -> Vec<u8> {
     match path {
         "/auth/sns" => see("/sns/authorize?state=2"),
         "/sns/authorize?state=2" => see("../auth/callback?code=1&state=2"),
-        "/auth/callback?code=1&state=2" => answer(
-            "302 Found",
-            "location: done\r\nset-cookie: s=42; Path=/; HttpOnly\r\n",
-            "",
-        ),
-        "/auth/done" | "/api" if request.contains("cookie: s=42\r\n") => {
-            answer("200 OK", "", "welcome")
+        "/auth/callback?code=1&state=2" => {
+            answer("302 Found", "location: done\r\nset-cookie: s=42; Path=/; HttpOnly\r\n", "")
         }
+        "/auth/done" | "/api" if request.contains("cookie: s=42\r\n") => answer("200 OK", "", "welcome"),
         _ => answer("401 Unauthorized", "", path),
     }
 }
@@ -36,16 +32,8 @@ fn a_sign_in_follows_redirects_and_keeps_its_cookie() {
     run(async {
         let server = Server::answering(sign_in).await;
         let (client, hops) = (client(), Recorder::default());
-        let response = client
-            .send(Request::get(server.url("/auth/sns")), &|event| {
-                hops.note(event)
-            })
-            .await
-            .unwrap();
-        assert_eq!(
-            (response.status, &*response.body, response.url.path()),
-            (200, &b"welcome"[..], "/auth/done")
-        );
+        let response = client.send(Request::get(server.url("/auth/sns")), &|event| hops.note(event)).await.unwrap();
+        assert_eq!((response.status, &*response.body, response.url.path()), (200, &b"welcome"[..], "/auth/done"));
         let expected = [
             "0 GET /auth/sns",
             "0 302",
@@ -58,20 +46,8 @@ fn a_sign_in_follows_redirects_and_keeps_its_cookie() {
         ];
         assert_eq!(hops.take(), expected);
         assert_eq!(hops.connects.get(), 1, "the hops share a connection");
-        assert_eq!(
-            call(&client, Request::get(server.url("/api")))
-                .await
-                .unwrap()
-                .0,
-            200
-        );
-        assert_eq!(
-            call(&super::support::client(), Request::get(server.url("/api")))
-                .await
-                .unwrap()
-                .0,
-            401
-        );
+        assert_eq!(call(&client, Request::get(server.url("/api"))).await.unwrap().0, 200);
+        assert_eq!(call(&super::support::client(), Request::get(server.url("/api"))).await.unwrap().0, 401);
     });
 }
 
@@ -80,23 +56,11 @@ fn redirects_are_counted() {
     run(async {
         let server = Server::answering(|_| answer("302 Found", "location: /\r\n", "")).await;
         let (client, hops) = (client(), Recorder::default());
-        let request = Request {
-            follow: 2,
-            ..Request::get(server.url("/"))
-        };
-        let failure = client
-            .send(request, &|event| hops.note(event))
-            .await
-            .unwrap_err();
+        let request = Request { follow: 2, ..Request::get(server.url("/")) };
+        let failure = client.send(request, &|event| hops.note(event)).await.unwrap_err();
         assert_eq!(failure.kind.as_str(), "redirects");
-        assert_eq!(
-            hops.take(),
-            ["0 GET /", "0 302", "1 GET /", "1 302", "2 GET /", "2 302"]
-        );
-        let request = Request {
-            follow: 0,
-            ..Request::get(server.url("/"))
-        };
+        assert_eq!(hops.take(), ["0 GET /", "0 302", "1 GET /", "1 302", "2 GET /", "2 302"]);
+        let request = Request { follow: 0, ..Request::get(server.url("/")) };
         assert_eq!(call(&client, request).await.unwrap().0, 302);
     });
 }
@@ -105,10 +69,7 @@ fn redirects_are_counted() {
 fn a_post_carries_its_body_headers_and_credentials() {
     run(async {
         let server = Server::answering(|request| answer("200 OK", "", request)).await;
-        let options = ClientOptions {
-            headers: vec![(header::ACCEPT, "x/y".parse().unwrap())],
-            ..Default::default()
-        };
+        let options = ClientOptions { headers: vec![(header::ACCEPT, "x/y".parse().unwrap())], ..Default::default() };
         let client = client_with(options, NetworkOptions::default());
         let mut request = Request::new(Method::POST, server.url("/vote?x=1#part"));
         request.body = "{}".into();
@@ -119,21 +80,11 @@ fn a_post_carries_its_body_headers_and_credentials() {
         ]);
         let (_, echo) = call(&client, request).await.unwrap();
         assert!(echo.starts_with("POST /vote?x=1 HTTP/1.1\r\n"), "{echo}");
-        for line in [
-            "accept: x/y",
-            "user-agent: tv",
-            "authorization: Basic YWRhOnNlY3JldA==",
-            "content-length: 2",
-        ] {
-            assert!(
-                echo.contains(&format!("\r\n{line}\r\n")),
-                "{line} in {echo}"
-            );
+        for line in ["accept: x/y", "user-agent: tv", "authorization: Basic YWRhOnNlY3JldA==", "content-length: 2"] {
+            assert!(echo.contains(&format!("\r\n{line}\r\n")), "{line} in {echo}");
         }
         assert!(echo.ends_with("\r\n\r\n{}"), "{echo}");
-        let (_, echo) = call(&client, Request::new(Method::POST, server.url("/")))
-            .await
-            .unwrap();
+        let (_, echo) = call(&client, Request::new(Method::POST, server.url("/"))).await.unwrap();
         assert!(echo.contains("content-length: 0"), "{echo}");
     });
 }
@@ -147,10 +98,7 @@ fn connections_are_kept_reused_and_reaped() {
             let gone = flag.clone();
             async move {
                 while read_request(&mut stream).await.is_some() {
-                    stream
-                        .write_all(&answer("200 OK", "", "hello"))
-                        .await
-                        .unwrap();
+                    stream.write_all(&answer("200 OK", "", "hello")).await.unwrap();
                 }
                 gone.set(true);
             }
@@ -162,9 +110,7 @@ fn connections_are_kept_reused_and_reaped() {
         }
         assert_eq!(server.connections.get(), 1);
         // This server answers a HEAD with a body, which nobody must take for the next answer.
-        call(&client, Request::new(Method::HEAD, server.url("/")))
-            .await
-            .unwrap();
+        call(&client, Request::new(Method::HEAD, server.url("/"))).await.unwrap();
         call(&client, Request::get(server.url("/"))).await.unwrap();
         assert_eq!(server.connections.get(), 2);
         client.reap(Instant::now());
@@ -181,18 +127,12 @@ fn a_connection_that_the_server_closed_while_idle_is_replaced_unnoticed() {
         // Closes after each answer, without saying so: sometimes the client sees it before it writes, sometimes after.
         let server = Server::start(|_, mut stream| async move {
             read_request(&mut stream).await;
-            stream
-                .write_all(&answer("200 OK", "", "hello"))
-                .await
-                .unwrap();
+            stream.write_all(&answer("200 OK", "", "hello")).await.unwrap();
         })
         .await;
         let (client, hops) = (client(), Recorder::default());
         for number in 1..=5 {
-            client
-                .send(Request::get(server.url("/")), &|event| hops.note(event))
-                .await
-                .unwrap();
+            client.send(Request::get(server.url("/")), &|event| hops.note(event)).await.unwrap();
             assert_eq!(server.connections.get(), number);
         }
         assert_eq!(hops.take().len(), 10, "no try is reported twice");
@@ -205,10 +145,7 @@ fn only_what_is_safe_to_repeat_is_sent_again() {
         // Answers once, then takes the next request and hangs up.
         let server = Server::start(|_, mut stream| async move {
             read_request(&mut stream).await;
-            stream
-                .write_all(&answer("200 OK", "", "hello"))
-                .await
-                .unwrap();
+            stream.write_all(&answer("200 OK", "", "hello")).await.unwrap();
             read_request(&mut stream).await;
         })
         .await;
@@ -216,10 +153,7 @@ fn only_what_is_safe_to_repeat_is_sent_again() {
         call(&client, Request::get(server.url("/"))).await.unwrap();
         call(&client, Request::get(server.url("/"))).await.unwrap();
         assert_eq!(server.connections.get(), 2);
-        assert_eq!(
-            failing(&client, Request::new(Method::POST, server.url("/"))).await,
-            "closed"
-        );
+        assert_eq!(failing(&client, Request::new(Method::POST, server.url("/"))).await, "closed");
         assert_eq!(server.connections.get(), 2, "a vote is not sent twice");
     });
 }
@@ -240,10 +174,7 @@ fn a_user_has_six_connections_to_a_host() {
                         tokio::task::yield_now().await;
                     }
                     busy.set(busy.get() - 1);
-                    stream
-                        .write_all(&answer("200 OK", "", "hello"))
-                        .await
-                        .unwrap();
+                    stream.write_all(&answer("200 OK", "", "hello")).await.unwrap();
                 }
             }
         })
@@ -253,14 +184,7 @@ fn a_user_has_six_connections_to_a_host() {
         for result in futures_util::future::join_all(calls).await {
             result.unwrap();
         }
-        assert_eq!(
-            (
-                most.get(),
-                server.connections.get(),
-                client.idle_connections()
-            ),
-            (6, 6, 6)
-        );
+        assert_eq!((most.get(), server.connections.get(), client.idle_connections()), (6, 6, 6));
     });
 }
 
@@ -275,10 +199,7 @@ fn dropping_a_call_or_a_client_closes_its_connections() {
                 open.set(open.get() + 1);
                 read_request(&mut stream).await;
                 if number == 1 {
-                    stream
-                        .write_all(&answer("200 OK", "", "hello"))
-                        .await
-                        .unwrap();
+                    stream.write_all(&answer("200 OK", "", "hello")).await.unwrap();
                 }
                 closed(&mut stream).await;
                 open.set(open.get() - 1);
@@ -307,8 +228,7 @@ fn dropping_a_call_or_a_client_closes_its_connections() {
 fn tls_is_spoken_and_certificates_are_checked() {
     run(async {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let key =
-            rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -324,30 +244,17 @@ fn tls_is_spoken_and_certificates_are_checked() {
                     return;
                 };
                 while read_request(&mut stream).await.is_some() {
-                    stream
-                        .write_all(&answer("200 OK", "", "secret"))
-                        .await
-                        .unwrap();
+                    stream.write_all(&answer("200 OK", "", "secret")).await.unwrap();
                 }
             }
         })
         .await;
-        let url =
-            url::Url::parse(&format!("https://localhost:{}/", server.address.port())).unwrap();
+        let url = url::Url::parse(&format!("https://localhost:{}/", server.address.port())).unwrap();
         assert_eq!(failing(&client(), Request::get(url.clone())).await, "tls");
         let roots = vec![made.cert.der().clone()];
-        let client = client_with(
-            ClientOptions::default(),
-            NetworkOptions {
-                roots,
-                ..Default::default()
-            },
-        );
+        let client = client_with(ClientOptions::default(), NetworkOptions { roots, ..Default::default() });
         for _ in 0..2 {
-            assert_eq!(
-                call(&client, Request::get(url.clone())).await.unwrap().1,
-                "secret"
-            );
+            assert_eq!(call(&client, Request::get(url.clone())).await.unwrap().1, "secret");
         }
         assert_eq!(server.connections.get(), 2, "one refused, one kept");
     });

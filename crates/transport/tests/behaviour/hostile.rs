@@ -16,13 +16,7 @@ use crate::support::*;
 /// How a call fails to which a server answers `bytes` and then closes.
 async fn failure_for(bytes: impl Into<Vec<u8>>) -> &'static str {
     let server = Server::sending(bytes.into()).await;
-    let client = client_with(
-        ClientOptions {
-            max_body: 1 << 16,
-            ..Default::default()
-        },
-        NetworkOptions::default(),
-    );
+    let client = client_with(ClientOptions { max_body: 1 << 16, ..Default::default() }, NetworkOptions::default());
     failing(&client, Request::get(server.url("/"))).await
 }
 
@@ -30,48 +24,19 @@ async fn failure_for(bytes: impl Into<Vec<u8>>) -> &'static str {
 fn broken_answers_have_names() {
     run(async {
         let check = async |bytes: &[u8], kind: &str| {
-            assert_eq!(
-                failure_for(bytes).await,
-                kind,
-                "{:?}",
-                String::from_utf8_lossy(bytes)
-            );
+            assert_eq!(failure_for(bytes).await, kind, "{:?}", String::from_utf8_lossy(bytes));
         };
         check(b"", "closed").await;
         check(b"HTTP/1.1 200 OK\r\ncontent-le", "closed").await;
         check(b"garbage\r\n\r\n", "protocol").await;
         check(b"HTTP/1.1 banana\r\n\r\n", "protocol").await;
         check(b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n", "protocol").await;
-        check(
-            b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf",
-            "closed",
-        )
-        .await;
-        check(
-            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhel",
-            "closed",
-        )
-        .await;
-        check(
-            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nbanana\r\n",
-            "protocol",
-        )
-        .await;
-        check(
-            b"HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\n",
-            "body",
-        )
-        .await;
-        check(
-            b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\nnope",
-            "body",
-        )
-        .await;
-        check(
-            b"HTTP/1.1 302 Found\r\nlocation: gopher://x/\r\ncontent-length: 0\r\n\r\n",
-            "url",
-        )
-        .await;
+        check(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf", "closed").await;
+        check(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhel", "closed").await;
+        check(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nbanana\r\n", "protocol").await;
+        check(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\n", "body").await;
+        check(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\nnope", "body").await;
+        check(b"HTTP/1.1 302 Found\r\nlocation: gopher://x/\r\ncontent-length: 0\r\n\r\n", "url").await;
         let endless_head = [b"HTTP/1.1 200 OK\r\nx: ".to_vec(), vec![b'x'; 1 << 20]].concat();
         assert_eq!(failure_for(endless_head).await, "protocol");
     });
@@ -81,39 +46,19 @@ fn broken_answers_have_names() {
 fn bombs_and_endless_bodies_are_bounded() {
     run(async {
         let mut bomb = Vec::new();
-        GzEncoder::new(&*vec![0; 1 << 22], Compression::best())
-            .read_to_end(&mut bomb)
-            .unwrap();
-        let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
-            bomb.len()
-        );
-        assert_eq!(
-            failure_for([head.into_bytes(), bomb].concat()).await,
-            "body"
-        );
+        GzEncoder::new(&*vec![0; 1 << 22], Compression::best()).read_to_end(&mut bomb).unwrap();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", bomb.len());
+        assert_eq!(failure_for([head.into_bytes(), bomb].concat()).await, "body");
 
         let endless = Server::start(|_, mut stream| async move {
             read_request(&mut stream).await;
-            stream
-                .write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
-                .await
-                .unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await.unwrap();
             while stream.write_all(b"1\r\nx\r\n").await.is_ok() {}
         })
         .await;
-        let client = client_with(
-            ClientOptions {
-                max_body: 1 << 16,
-                ..Default::default()
-            },
-            NetworkOptions::default(),
-        );
+        let client = client_with(ClientOptions { max_body: 1 << 16, ..Default::default() }, NetworkOptions::default());
         let hops = Recorder::default();
-        let failure = client
-            .send(Request::get(endless.url("/")), &|event| hops.note(event))
-            .await
-            .unwrap_err();
+        let failure = client.send(Request::get(endless.url("/")), &|event| hops.note(event)).await.unwrap_err();
         assert_eq!(failure.kind.as_str(), "body");
         assert_eq!(hops.take(), ["0 GET /", "0 body"]);
         assert_eq!(hops.received.get(), (1 << 16) + 1);
@@ -126,24 +71,15 @@ fn silence_ends_with_the_timeout_wherever_it_begins() {
         let server = Server::start(|_, mut stream| async move {
             let request = read_request(&mut stream).await.unwrap_or_default();
             if request.starts_with("GET /body ") {
-                stream
-                    .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf")
-                    .await
-                    .unwrap();
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").await.unwrap();
             }
             closed(&mut stream).await;
         })
         .await;
         let check = async |url: Url, received: u64| {
             let (client, hops) = (client(), Recorder::default());
-            let request = Request {
-                timeout: Duration::from_millis(50),
-                ..Request::get(url)
-            };
-            let failure = client
-                .send(request, &|event| hops.note(event))
-                .await
-                .unwrap_err();
+            let request = Request { timeout: Duration::from_millis(50), ..Request::get(url) };
+            let failure = client.send(request, &|event| hops.note(event)).await.unwrap_err();
             assert_eq!(failure.kind.as_str(), "timeout");
             assert_eq!(hops.take().last().unwrap(), "0 timeout");
             assert_eq!(hops.received.get(), received);
@@ -151,20 +87,14 @@ fn silence_ends_with_the_timeout_wherever_it_begins() {
         check(server.url("/head"), 0).await;
         check(server.url("/body"), 4).await;
         // The server waits for a request, the client for the handshake.
-        check(
-            Url::parse(&format!("https://{}/", server.address)).unwrap(),
-            0,
-        )
-        .await;
+        check(Url::parse(&format!("https://{}/", server.address)).unwrap(), 0).await;
     });
 }
 
 #[test]
 fn a_connection_that_cannot_be_opened_says_why() {
     run(async {
-        let closing = Server::start(|_, stream| async move { drop(stream) })
-            .await
-            .address;
+        let closing = Server::start(|_, stream| async move { drop(stream) }).await.address;
         let refused = {
             let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
             listener.local_addr().unwrap()
@@ -190,16 +120,10 @@ fn the_allow_list_sees_the_address_behind_the_name() {
             log.borrow_mut().push(format!("{host} {address}"));
             Err("not in the environment".to_owned())
         };
-        let network = NetworkOptions {
-            allow: Some(Box::new(allow)),
-            ..Default::default()
-        };
+        let network = NetworkOptions { allow: Some(Box::new(allow)), ..Default::default() };
         let client = client_with(ClientOptions::default(), network);
         let url = format!("http://localhost:{}/", server.address.port());
-        assert_eq!(
-            failing(&client, Request::get(Url::parse(&url).unwrap())).await,
-            "denied"
-        );
+        assert_eq!(failing(&client, Request::get(Url::parse(&url).unwrap())).await, "denied");
         assert_eq!(*seen.borrow(), ["localhost 127.0.0.1"]);
         assert_eq!(server.connections.get(), 0);
     });

@@ -15,27 +15,16 @@ use crate::support::*;
 /// The cursor of a request, or `None` if it opens the socket.
 fn cursor(request: &str) -> Option<u64> {
     let path = request.split(' ').nth(1).unwrap();
-    path.split_once("cursor=")
-        .map(|(_, number)| number.parse().unwrap())
+    path.split_once("cursor=").map(|(_, number)| number.parse().unwrap())
 }
 
 fn batch(cursor: u64, events: &str) -> Vec<u8> {
-    answer(
-        "200 OK",
-        "",
-        &format!(r#"{{"cursor": {cursor}, "events": [{events}]}}"#),
-    )
+    answer("200 OK", "", &format!(r#"{{"cursor": {cursor}, "events": [{events}]}}"#))
 }
 
 /// Opens a socket, runs it until it closes, and returns the numbers in its messages, its polls and its end.
-async fn listen(
-    server: &Server,
-    commands: Rc<Commands>,
-    last: i64,
-) -> (Vec<i64>, Vec<PollSample>, Closed) {
-    let opened = polling::open(&client(), SocketOptions::new(server.url("/poll?room=1")))
-        .await
-        .unwrap();
+async fn listen(server: &Server, commands: Rc<Commands>, last: i64) -> (Vec<i64>, Vec<PollSample>, Closed) {
+    let opened = polling::open(&client(), SocketOptions::new(server.url("/poll?room=1"))).await.unwrap();
     assert!(!opened.socket.can_send());
     assert_eq!(opened.status, 200);
     let (mut numbers, mut polls) = (Vec::new(), Vec::new());
@@ -67,10 +56,7 @@ fn every_event_comes_once_and_in_order_through_all_mishaps() {
             };
             counter.set(counter.get() + 1);
             let number = cursor - 100;
-            let events = format!(
-                r#"{{"event": "n", "data": {number}}}, {{"data": {}, "event": "n"}}"#,
-                number + 1
-            );
+            let events = format!(r#"{{"event": "n", "data": {number}}}, {{"data": {}, "event": "n"}}"#, number + 1);
             match counter.get() % 6 {
                 1 => batch(cursor + 2, &events),
                 2 => answer("503 Service Unavailable", "", "draining"),
@@ -83,36 +69,18 @@ fn every_event_comes_once_and_in_order_through_all_mishaps() {
         .await;
         let (numbers, polls, closed) = listen(&server, Commands::new(1), 7).await;
         assert_eq!(numbers, (0..8).collect::<Vec<_>>());
-        assert_eq!(
-            closed,
-            Closed {
-                by: By::User,
-                code: 1000,
-                reason: String::new()
-            }
-        );
+        assert_eq!(closed, Closed { by: By::User, code: 1000, reason: String::new() });
         let outcomes: Vec<_> = polls.iter().map(|poll| poll.status).take(6).collect();
         let protocol = Err(FailureKind::Protocol);
-        assert_eq!(
-            outcomes,
-            [Ok(200), Ok(503), protocol, protocol, protocol, protocol]
-        );
-        assert!(
-            polls
-                .iter()
-                .all(|poll| poll.queued <= poll.sent && poll.sent <= poll.ended)
-        );
+        assert_eq!(outcomes, [Ok(200), Ok(503), protocol, protocol, protocol, protocol]);
+        assert!(polls.iter().all(|poll| poll.queued <= poll.sent && poll.sent <= poll.ended));
     });
 }
 
 #[test]
 fn a_server_cannot_make_us_ask_in_a_hot_loop() {
     run_paused(async {
-        for reply in [
-            batch(1, ""),
-            answer("500 Oops", "", ""),
-            answer("200 OK", "", "[]"),
-        ] {
+        for reply in [batch(1, ""), answer("500 Oops", "", ""), answer("200 OK", "", "[]")] {
             let asked = Rc::new(RefCell::new(Vec::new()));
             let log = asked.clone();
             let server = Server::answering(move |request| {
@@ -156,9 +124,7 @@ fn a_failed_opening_has_the_servers_status() {
         let check = async |bytes: Vec<u8>, status: Option<u16>| {
             let server = Server::sending(bytes).await;
             let url = url::Url::parse(&format!("ws://{}/poll", server.address)).unwrap();
-            let failure = polling::open(&client(), SocketOptions::new(url))
-                .await
-                .unwrap_err();
+            let failure = polling::open(&client(), SocketOptions::new(url)).await.unwrap_err();
             assert_eq!(failure.status, status, "{failure}");
         };
         check(answer("502 Bad Gateway", "", ""), Some(502)).await;
@@ -183,10 +149,7 @@ fn the_user_may_close_while_a_poll_hangs_but_not_send() {
         let commands = Commands::new(1);
         let closing = async {
             until("a poll hangs", || hung.get() == 1).await;
-            assert_eq!(
-                commands.send(Outgoing::Text("x".into())),
-                Err(SendError::ReceiveOnly)
-            );
+            assert_eq!(commands.send(Outgoing::Text("x".into())), Err(SendError::ReceiveOnly));
             commands.close(1001);
         };
         let ((_, polls, closed), ()) = tokio::join!(listen(&server, commands.clone(), -1), closing);

@@ -18,25 +18,14 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Runs a test as the transport runs: on one thread, with local tasks.
 pub fn run(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let bounded = async {
-        tokio::time::timeout(PATIENCE, test)
-            .await
-            .expect("the test hangs")
-    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let bounded = async { tokio::time::timeout(PATIENCE, test).await.expect("the test hangs") };
     LocalSet::new().block_on(&runtime, bounded);
 }
 
 /// Runs a test on virtual time, which jumps ahead whenever everybody waits.
 pub fn run_paused(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     LocalSet::new().block_on(&runtime, test);
 }
 
@@ -48,9 +37,7 @@ pub struct Server {
 
 impl Server {
     /// Starts a server that gives each connection and its number, from 1 on, to `handle`.
-    pub async fn start<F: Future<Output = ()> + 'static>(
-        handle: impl Fn(usize, TcpStream) -> F + 'static,
-    ) -> Self {
+    pub async fn start<F: Future<Output = ()> + 'static>(handle: impl Fn(usize, TcpStream) -> F + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Rc::new(Cell::new(0));
@@ -61,10 +48,7 @@ impl Server {
                 spawn_local(handle(counter.get(), stream));
             }
         });
-        Self {
-            address,
-            connections,
-        }
+        Self { address, connections }
     }
 
     /// Starts a server that keeps connections and answers each request's text with what `answer` makes of it.
@@ -108,10 +92,7 @@ pub async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<Strin
         text.push(stream.read_u8().await.ok()?);
     }
     let head = String::from_utf8(text).unwrap();
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: "))
-        .map_or(0, |n| n.parse().unwrap());
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
     Some(head + std::str::from_utf8(&body).unwrap())
@@ -119,11 +100,7 @@ pub async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<Strin
 
 /// An answer with a length.
 pub fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
-    format!(
-        "HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
+    format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
 /// Waits until the other side has closed the connection.
@@ -139,9 +116,7 @@ pub async fn until(what: &str, condition: impl Fn() -> bool) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, reached)
-        .await
-        .unwrap_or_else(|_| panic!("never: {what}"));
+    tokio::time::timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("never: {what}"));
 }
 
 pub fn client() -> Rc<Client> {
@@ -149,11 +124,7 @@ pub fn client() -> Rc<Client> {
 }
 
 pub fn client_with(options: ClientOptions, network: NetworkOptions) -> Rc<Client> {
-    Rc::new(Client::new(
-        Network::new(network).unwrap(),
-        Rc::new(options),
-        Box::default(),
-    ))
+    Rc::new(Client::new(Network::new(network).unwrap(), Rc::new(options), Box::default()))
 }
 
 /// Writes hops down as `0 GET /path` when they begin and `0 200` or `0 kind` when they end.
@@ -169,18 +140,12 @@ pub struct Recorder {
 impl Recorder {
     pub fn note(&self, event: HopEvent<'_>) {
         let line = match event {
-            HopEvent::Begun {
-                hop, method, url, ..
-            } => format!("{hop} {method} {}", url.path()),
+            HopEvent::Begun { hop, method, url, .. } => format!("{hop} {method} {}", url.path()),
             HopEvent::Ended(hop) => {
                 assert!(hop.queued <= hop.sent && hop.sent <= hop.ended);
-                self.connects
-                    .set(self.connects.get() + usize::from(hop.connect.is_some()));
+                self.connects.set(self.connects.get() + usize::from(hop.connect.is_some()));
                 self.received.set(self.received.get() + hop.received_bytes);
-                hop.outcome.map_or_else(
-                    |kind| format!("{} {kind}", hop.hop),
-                    |status| format!("{} {status}", hop.hop),
-                )
+                hop.outcome.map_or_else(|kind| format!("{} {kind}", hop.hop), |status| format!("{} {status}", hop.hop))
             }
         };
         self.lines.borrow_mut().push(line);
@@ -194,17 +159,10 @@ impl Recorder {
 /// Makes a call and returns its status and body.
 pub async fn call(client: &Client, request: Request) -> Result<(u16, String), Failure> {
     let response = client.send(request, &|_| ()).await?;
-    Ok((
-        response.status,
-        String::from_utf8(response.body.to_vec()).unwrap(),
-    ))
+    Ok((response.status, String::from_utf8(response.body.to_vec()).unwrap()))
 }
 
 /// Makes a call that must fail, and returns the kind of its failure.
 pub async fn failing(client: &Client, request: Request) -> &'static str {
-    call(client, request)
-        .await
-        .expect_err("the call should have failed")
-        .kind
-        .as_str()
+    call(client, request).await.expect_err("the call should have failed").kind.as_str()
 }

@@ -7,16 +7,15 @@
 use rehearsal_metrics::{CueSummary, UserState};
 
 use super::Evidence;
-use crate::amounts::{count, counted, seconds};
+use crate::amounts::{counted, seconds};
 use crate::case::{Case, Extent, Statement};
 
 /// Lost agents, seconds that were never reported, and those that were reported in one piece.
 pub(super) fn of_agents(evidence: &Evidence<'_>, case: &mut Case) {
     let run = evidence.seconds();
     for (number, agent) in evidence.timeline.agents() {
-        let name = evidence.agents.get(number).cloned().unwrap_or_else(|| number.to_string());
-        let say =
-            |text: &str, extent: Extent| Statement { subject: format!("agent {name}"), text: text.to_owned(), extent };
+        let name = evidence.agents.get(number).cloned().unwrap_or_else(|| format!("agent {number}"));
+        let say = |text: &str, extent: Extent| Statement { subject: name.clone(), text: text.to_owned(), extent };
         if let Some(lost_at) = agent.lost_at {
             let extent = Extent { from_s: lost_at as f64, to_s: evidence.duration_s.max(lost_at as f64) };
             case.doubt(say("the agent was lost, and what its users still did is unknown", extent));
@@ -82,16 +81,16 @@ fn subject(name: &str, number: u32) -> String {
 pub(super) fn of_users(evidence: &Evidence<'_>, case: &mut Case) {
     use UserState::{Dropped, Failed, Live, Lost, Waiting};
     let rows = [
-        (Dropped, "were dropped: their start could not be made in time"),
-        (Failed, "were ended by an error in the script"),
-        (Lost, "were with an agent that was lost, and nobody knows how they ended"),
-        (Waiting, "were still waiting for their start when the run was judged"),
-        (Live, "had not ended when the run was judged"),
+        (Dropped, "dropped because the start could not be made in time"),
+        (Failed, "ended by an error in the script"),
+        (Lost, "lost with an agent, so that nobody knows the end"),
+        (Waiting, "still waiting for the start when the run was judged"),
+        (Live, "still live when the run was judged"),
     ];
     for (state, text) in rows {
         let users = evidence.summary.users.users(state);
         if users > 0 {
-            case.warn(evidence.of_run("users", format!("{} {text}", count(users))));
+            case.warn(evidence.of_run("users", format!("{} {text}", counted(users, "user"))));
         }
     }
 }

@@ -219,7 +219,7 @@ fn nothing_that_worked_at_all_fails_whatever_the_rules_say() {
     let mut nobody = Run::new();
     nobody.second(9);
     let nobody = circumstances.judge(nobody.timeline());
-    let waiting = "warning users: 10 were still waiting for their start when the run was judged [0, 10)";
+    let waiting = "warning users: 10 users still waiting for the start when the run was judged [0, 10)";
     check(&nobody, Verdict::Fail, &["error run: no user came live, of 10 planned [0, 10)", waiting]);
     let mut quiet = Run::new();
     quiet.users(10);

@@ -1,0 +1,26 @@
+//! Running other programs.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+/// A cargo command in the workspace.
+pub fn cargo(root: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(root).args(arguments);
+    command
+}
+
+/// Runs a command to its end.
+pub fn succeed(mut command: Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("running {}", shown(&command)))?;
+    ensure!(status.success(), "{}: {status}", shown(&command));
+    Ok(())
+}
+
+/// A command as people would type it.
+pub fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
