@@ -86,8 +86,9 @@ impl Crew {
 
     /// Notes the process's condition in the newest of these seconds.
     fn with_health(&mut self, mut intervals: Vec<Interval>) -> Vec<Interval> {
-        if let Some(newest) = intervals.last_mut() {
-            let health = self.watch.look();
+        if let Some(newest) = intervals.last_mut()
+            && let Some(health) = self.watch.look()
+        {
             newest.health.entry(newest.from).or_default().merge(&health);
         }
         intervals
@@ -101,7 +102,7 @@ fn setup(assignment: &Assignment, agent: AgentNumber) -> anyhow::Result<Setup> {
         Target::Demo => anyhow::bail!("the coordinator has not said where its demo is"),
     };
     Ok(Setup {
-        source: Source { name: "scenario".to_owned(), text: assignment.scenario.to_string() },
+        source: Source { name: "scenario.rhai".to_owned(), text: assignment.scenario.to_string() },
         environment,
         target,
         plan: serde_json::from_str(&assignment.plan).context("reading the plan")?,

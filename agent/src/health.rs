@@ -6,6 +6,9 @@ use tokio::time::Instant;
 /// Clock ticks a second in /proc, the same on every Linux (`sysconf(_SC_CLK_TCK)`, proc(5)).
 const TICKS: f64 = 100.0;
 
+/// The shortest stretch to look at: with ticks of 10 ms, the share of a core is then known to 2 %.
+const SHORTEST_S: f64 = 0.5;
+
 /// Counters at the last look.
 pub(crate) struct Watch {
     at: Instant,
@@ -18,10 +21,14 @@ impl Watch {
         Self { at: Instant::now(), own_ticks: own_ticks(), stolen_ticks: stolen_ticks() }
     }
 
-    /// What happened since the last look. What the kernel does not tell is 0.
-    pub(crate) fn look(&mut self) -> Health {
+    /// What happened since the last look; none if that was too short ago for the kernel's clock ticks to mean anything.
+    /// What the kernel does not tell is 0.
+    pub(crate) fn look(&mut self) -> Option<Health> {
         let (now, own_ticks, stolen_ticks) = (Instant::now(), own_ticks(), stolen_ticks());
-        let seconds = now.duration_since(self.at).as_secs_f64().max(0.001);
+        let seconds = now.duration_since(self.at).as_secs_f64();
+        if seconds < SHORTEST_S {
+            return None;
+        }
         let milli = |ticks: u64| (ticks as f64 / TICKS / seconds * 1_000.0).round() as u32;
         let health = Health {
             cpu_milli: milli(own_ticks.saturating_sub(self.own_ticks)),
@@ -30,7 +37,7 @@ impl Watch {
             ..Health::default()
         };
         *self = Self { at: now, own_ticks, stolen_ticks };
-        health
+        Some(health)
     }
 }
 
@@ -56,11 +63,11 @@ mod tests {
     fn computing_shows_as_processor_time() {
         let mut watch = Watch::new();
         let began = Instant::now();
-        while own_ticks() < watch.own_ticks + 5 {
+        while own_ticks() < watch.own_ticks + 5 || began.elapsed().as_secs_f64() < 2.0 * SHORTEST_S {
             assert!(began.elapsed().as_secs() < 30, "5 ticks of processor time never came");
             std::hint::black_box((0..10_000).sum::<u64>());
         }
-        let health = watch.look();
+        let health = watch.look().unwrap();
         assert!(health.cpu_milli > 0, "{health:?}");
         assert!(health.open_files >= 3, "{health:?}");
     }

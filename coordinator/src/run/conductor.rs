@@ -8,26 +8,26 @@
 //! | running | version 1's instant | everybody has left, `ends_after`, the operator, or no agent is left |
 //! | collecting | the stop was sent | every agent has handed in everything or has ended; at most [`COLLECTING`] |
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
 use rehearsal_engine::{RunClock, SoloOutcome};
-use rehearsal_fleet::{Exit, Launcher, Local};
-use rehearsal_link::coordinator::{CoordinatorConfig, Effect, Event, Notice, Opening};
+use rehearsal_fleet::{Exit, Local};
+use rehearsal_link::coordinator::{CoordinatorConfig, Effect, Event, Opening};
 use rehearsal_link::{Assignment, CoordinatorEnd, Epoch, LeaseTerms, PresenceState, Session, StopKind};
 use rehearsal_metrics::{CueFiring, Interval, Limits, Timeline, UserState};
-use rehearsal_plan::{AgentNumber, Plan, RunTime, Takeover};
+use rehearsal_plan::{AgentNumber, RunTime, Takeover};
 use rehearsal_proto::v1;
 use rehearsal_script::CueState;
-use rehearsal_verdict::{Breach, WatchedThresholds};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use rehearsal_verdict::WatchedThresholds;
 use tokio::sync::mpsc;
 use tonic::Status;
 
-use super::cues::{CueBook, Fired, Sent};
+use super::cues::{CueBook, Sent};
 use super::director::Director;
+use super::ending::Interrupts;
+use super::outcome::{Ending, Note, Outcome, Settings};
 use super::progress::Progress;
 use super::roster::{Member, Roster};
 use super::services::Arrival;
@@ -36,77 +36,13 @@ use super::services::Arrival;
 const SLOTS: usize = 1_024;
 /// How long agents may take to join, and then to arm.
 const JOINING: Duration = Duration::from_secs(30);
-const ARMING: Duration = Duration::from_secs(30);
+pub(super) const ARMING: Duration = Duration::from_secs(30);
 /// How long users may take to leave: 5 s for calls, 5 s for closing handshakes, and time to hand in the numbers.
 const COLLECTING: Duration = Duration::from_secs(20);
 const TICK: Duration = Duration::from_millis(50);
 
-/// What a conductor is given.
-pub struct Settings {
-    /// The run's id.
-    pub run_id: String,
-    /// What is to be done.
-    pub plan: Plan,
-    /// The seed of everything random.
-    pub seed: u64,
-    /// What each agent gets, but for its own name.
-    pub assignment: Assignment,
-    /// How many agents there will be.
-    pub agents: usize,
-    /// Their weights in the order of joining; equal without.
-    pub weights: Option<Vec<u32>>,
-}
-
-/// Why the load ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// Everybody had left, or the plan's end had come.
-    ByItself,
-    /// The operator stopped it.
-    Operator,
-    /// It could not go on.
-    Fault(String),
-}
-
-/// What a run leaves behind.
-pub struct Outcome {
-    /// All numbers, in seconds since the start.
-    pub timeline: Timeline,
-    /// All firings.
-    pub fired: Vec<Fired>,
-    /// Those of them of which it is known when they were sent.
-    pub firings: Vec<CueFiring>,
-    /// Cues that never fired.
-    pub unfired: Vec<String>,
-    /// What thresholds with `for` or `abort` have seen.
-    pub breaches: Vec<Breach>,
-    /// The agents, by their number.
-    pub members: BTreeMap<AgentNumber, Member>,
-    /// When the run started, in run time; none if it never did.
-    pub started: Option<RunTime>,
-    /// From the start to the end of load.
-    pub duration: Duration,
-    /// Why it ended.
-    pub ending: Ending,
-    /// Things that happened and should be known.
-    pub notes: Vec<Note>,
-    /// The launcher, for ending what is left.
-    pub launcher: Local,
-}
-
-/// Something that happened.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Note {
-    /// Whom it is about.
-    pub subject: String,
-    /// What happened.
-    pub text: String,
-    /// When, in seconds since the start.
-    pub at_s: f64,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     Gathering { until: RunTime },
     Arming,
     Running,
@@ -124,15 +60,15 @@ struct CueDone {
 pub struct Conductor {
     settings: Settings,
     clock: Arc<RunClock>,
-    end: CoordinatorEnd<Interval>,
-    phase: Phase,
+    pub(super) end: CoordinatorEnd<Interval>,
+    pub(super) phase: Phase,
     sessions: HashMap<Session, mpsc::Sender<Result<v1::CoordinatorMessage, Status>>>,
-    roster: Roster,
-    timeline: Timeline,
+    pub(super) roster: Roster,
+    pub(super) timeline: Timeline,
     cues: CueBook,
     director: Director,
     cue_done: (mpsc::Sender<CueDone>, mpsc::Receiver<CueDone>),
-    started: Option<RunTime>,
+    pub(super) started: Option<RunTime>,
     load_ended: Option<RunTime>,
     ending: Ending,
     stop: Option<StopKind>,
@@ -282,18 +218,18 @@ impl Conductor {
         Event::Stop(kind)
     }
 
-    fn fault(&mut self, text: String) {
+    pub(super) fn fault(&mut self, text: String) {
         self.ending = Ending::Fault(text);
         self.phase = Phase::Over;
     }
 
-    fn note(&mut self, subject: String, text: String) {
+    pub(super) fn note(&mut self, subject: String, text: String) {
         let at_s = self.since_start(self.clock.now());
         self.progress.say(&format!("{subject}: {text}"));
         self.notes.push(Note { subject, text, at_s });
     }
 
-    fn since_start(&self, at: RunTime) -> f64 {
+    pub(super) fn since_start(&self, at: RunTime) -> f64 {
         self.started.map_or(0.0, |started| (at.0 - started.0) as f64 / 1e6)
     }
 
@@ -328,106 +264,6 @@ impl Conductor {
         if let Err(error) = self.timeline.add(agent.0, &interval) {
             self.note(self.roster.name(agent), format!("an interval was refused: {error}"));
         }
-    }
-
-    fn on_notice(&mut self, notice: Notice) {
-        match notice {
-            Notice::Started { at, without } => self.on_started(at, &without),
-            Notice::NotStarted { armed, quorum } => {
-                self.fault(format!(
-                    "only {armed} of {quorum} agents were ready to start within {} s",
-                    ARMING.as_secs()
-                ));
-            }
-            Notice::Presence { agent, state } => self.on_presence(agent, state),
-            Notice::Lost { agent, from, to } => self.on_lost(agent, from, to),
-            Notice::Drained { agent } => {
-                // It has handed in everything: what it reported last is the last it owed.
-                let until = self.timeline.agents().get(&agent.0).and_then(|record| record.reported.end());
-                self.timeline.left(agent.0, until.unwrap_or(0));
-            }
-            Notice::DoubleLoadPossible { agent, until } => {
-                let until = self.since_start(until);
-                self.note(self.roster.name(agent), format!("its users may be live twice until {until:.1} s"));
-            }
-            Notice::Refused { agent, .. } => {
-                self.note(self.roster.name(agent), "a second process came with its number and was refused".into());
-            }
-            Notice::Violation { agent, what } => {
-                let name = agent.map_or_else(|| "an agent".to_owned(), |agent| self.roster.name(agent));
-                self.note(name, format!("broke the protocol: {what}"));
-            }
-            Notice::Superseded { .. } => self.fault("another coordinator leads this run".into()),
-            Notice::Applied { agent, applied } if applied.missed > 0 => {
-                let text = format!("took version {} late and dropped {} starts", applied.version, applied.missed);
-                self.note(self.roster.name(agent), text);
-            }
-            Notice::Applied { .. } | Notice::Joined { .. } => {}
-        }
-    }
-
-    fn on_started(&mut self, at: RunTime, without: &[AgentNumber]) {
-        self.started = Some(at);
-        self.phase = Phase::Running;
-        if let Some(versions) = self.end.versions() {
-            self.timeline.plan_users(versions.planned());
-        }
-        let playing: Vec<AgentNumber> =
-            self.roster.iter().map(|(agent, _)| agent).filter(|agent| !without.contains(agent)).collect();
-        for agent in playing {
-            self.timeline.expects(agent.0, 0);
-        }
-        for agent in without {
-            self.note(self.roster.name(*agent), "was not ready in time and plays no part".into());
-        }
-    }
-
-    fn on_presence(&mut self, agent: AgentNumber, state: PresenceState) {
-        let Some(member) = self.roster.get_mut(agent) else { return };
-        let before = member.presence.replace(state);
-        let expected = matches!(self.phase, Phase::Collecting { .. } | Phase::Over);
-        let text = match state {
-            PresenceState::Closed => "its connection is gone",
-            PresenceState::Silent => "has not been heard for 3 s",
-            PresenceState::Expired => "its lease has run out: its slots went to others",
-            PresenceState::Connected if matches!(before, Some(PresenceState::Closed | PresenceState::Silent)) => {
-                "is back"
-            }
-            _ => return,
-        };
-        if !expected {
-            self.note(self.roster.name(agent), text.into());
-        }
-    }
-
-    /// Users of a lost agent: those that were live, and those that it should have started by then.
-    fn on_lost(&mut self, agent: AgentNumber, from: i64, to: RunTime) {
-        let start = self.started.map_or(0, RunTime::second);
-        let second = to.second() - start;
-        if let Some(member) = self.roster.get_mut(agent) {
-            member.lost = true;
-        }
-        self.timeline.lost(agent.0, second);
-        let Some(record) = self.timeline.agents().get(&agent.0) else { return };
-        let into = |state| record.users.iter().filter(|(_, to, _)| *to == state).map(|(.., n)| n).sum::<u64>();
-        let out_of = |state| record.users.iter().filter(|(from, ..)| *from == state).map(|(.., n)| n).sum::<u64>();
-        let live = into(UserState::Live).saturating_sub(out_of(UserState::Live));
-        let told = out_of(UserState::Waiting);
-        let owned = self.owned_before(agent, to);
-        for (state, users) in [(UserState::Live, live), (UserState::Waiting, owned.saturating_sub(told))] {
-            // Both moves are in the ledger's table.
-            let _ = self.timeline.move_users(second, state, UserState::Lost, users);
-        }
-        let text =
-            format!("was lost: nothing is known of it from {} s on; {live} live users went with it", from - start);
-        self.note(self.roster.name(agent), text);
-    }
-
-    fn owned_before(&self, agent: AgentNumber, to: RunTime) -> u64 {
-        let Some(versions) = self.end.versions() else { return 0 };
-        let of =
-            |scenario| versions.arrivals_of(agent, scenario, 0).take_while(|arrival| arrival.at < to).count() as u64;
-        (0..versions.scenarios()).map(of).sum()
     }
 
     fn on_cue_done(&mut self, done: CueDone) {
@@ -560,34 +396,4 @@ impl Conductor {
             launcher: self.launcher,
         }
     }
-}
-
-/// Ctrl-C and SIGTERM mean the same.
-struct Interrupts {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Interrupts {
-    fn new() -> anyhow::Result<Self> {
-        let listen = |kind| signal(kind).context("listening for signals");
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
-    }
-
-    async fn recv(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
-
-/// Ends what a launcher started; agents that were told goodbye have ended by themselves.
-pub async fn end_agents(mut launcher: Local) -> anyhow::Result<()> {
-    let left: Vec<_> = launcher.list().await?.into_iter().map(|launched| launched.instance).collect();
-    launcher.terminate(&left).await?;
-    if !launcher.list().await?.is_empty() {
-        bail!("some agents could not be ended");
-    }
-    Ok(())
 }

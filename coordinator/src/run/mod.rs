@@ -12,11 +12,16 @@ mod authority;
 mod conductor;
 mod cues;
 pub(crate) mod director;
+mod ending;
 pub mod folder;
+mod notices;
+mod outcome;
 mod progress;
 mod roster;
 pub(crate) mod services;
 pub mod target;
 
-pub use conductor::{Conductor, Ending, Outcome, Settings, end_agents};
+pub use conductor::Conductor;
 pub use cues::{Fired, Sent};
+pub use ending::end_agents;
+pub use outcome::{Ending, Outcome, Settings};

@@ -1,6 +1,6 @@
 //! Answers the calls of a script: waits, opens, sends, and turns what happened into samples.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub(crate) async fn answer(user: &Rc<User>, flow: &Flow, call: Call) -> Reply {
             tokio::select! {
                 biased;
                 () = user.gone() => Err(Stop),
-                () = tokio::time::sleep(d) => Ok(Answer::Done),
+                () = user.world.alarms.wait(d) => Ok(Answer::Done),
             }
         }
         Call::Http(calls) => Box::pin(http(user, flow, calls)).await,
@@ -92,7 +92,10 @@ async fn one(user: &Rc<User>, intended: Option<Instant>, call: HttpCall) -> Scri
     let duration = began.elapsed();
     match result {
         Ok(response) => script_reply(response, duration),
-        Err(failure) => ScriptReply { error: Some(failure.to_string()), duration, ..ScriptReply::default() },
+        Err(failure) => {
+            log.failed(&failure);
+            ScriptReply { error: Some(failure.to_string()), duration, ..ScriptReply::default() }
+        }
     }
 }
 
@@ -178,7 +181,9 @@ struct CallLog<'a> {
     intended: Option<Instant>,
     name: Option<&'a str>,
     expect: Option<&'a Expect>,
-    open: RefCell<Option<NameId>>,
+    open: Cell<Option<NameId>>,
+    /// The last hop, if it was answered.
+    answered: Cell<Option<NameId>>,
 }
 
 impl<'a> CallLog<'a> {
@@ -189,7 +194,15 @@ impl<'a> CallLog<'a> {
             tags = user.world.scribe.borrow_mut().tagged(tags, key, value);
         }
         let name = options.and_then(|options| options.name.as_deref());
-        Self { user, tags, intended, name, expect: options.map(|options| &options.expect), open: RefCell::new(None) }
+        Self {
+            user,
+            tags,
+            intended,
+            name,
+            expect: options.map(|options| &options.expect),
+            open: Cell::default(),
+            answered: Cell::default(),
+        }
     }
 
     fn hop(&self, event: &HopEvent) {
@@ -207,11 +220,12 @@ impl<'a> CallLog<'a> {
             None => with_default_name(method.as_str(), url.path(), |name| scribe.name(name)),
         };
         scribe.call(name, CallStep::Begun);
-        self.open.replace(Some(name));
+        self.open.set(Some(name));
     }
 
     fn ended(&self, hop: &Hop) {
         let Some(name) = self.open.take() else { return };
+        self.answered.set(hop.outcome.is_ok().then_some(name));
         let world = &self.user.world;
         if hop.hop == 0 && world.first_sent.get().is_none() {
             world.first_sent.set(Some(hop.sent));
@@ -235,6 +249,16 @@ impl<'a> CallLog<'a> {
             first_byte: hop.first_byte,
             explain: &explain,
         });
+    }
+}
+
+impl CallLog<'_> {
+    /// A call that failed although its last hop was answered: a redirect that leads nowhere, or too many of them.
+    fn failed(&self, failure: &Failure) {
+        let Some(name) = self.answered.take() else { return };
+        self.user.world.now();
+        let explain = || failure.to_string();
+        self.user.world.scribe.borrow_mut().failed(self.tags, name, failure.kind.as_str(), &explain);
     }
 }
 

@@ -24,6 +24,7 @@ mod names;
 mod scribe;
 mod world;
 
+mod alarm;
 mod clock;
 mod fiber;
 mod slice;

@@ -123,7 +123,7 @@ impl Scribe {
             Ok(status) => self.answered(sample, status),
             Err(kind) => {
                 self.call(sample.name, CallStep::Failed);
-                self.failed(sample, kind);
+                self.failed(sample.tags, sample.name, kind, sample.explain);
             }
         }
     }
@@ -150,7 +150,10 @@ impl Scribe {
             }
         }
         match status {
-            400.. if !sample.expected => self.failed(sample, if status < 500 { "4xx" } else { "5xx" }),
+            400.. if !sample.expected => {
+                let kind = if status < 500 { "4xx" } else { "5xx" };
+                self.failed(sample.tags, sample.name, kind, sample.explain);
+            }
             _ => self.recorder.ratio(series.failed, false),
         }
     }
@@ -175,12 +178,13 @@ impl Scribe {
         CallSeries { response, service, first_byte, failed }
     }
 
-    fn failed(&mut self, sample: &HopSample, kind: &'static str) {
-        let tags = self.tag_set(sample.tags);
-        let named = tags.with("name", self.names[sample.name.0 as usize].0.as_str()).with("kind", kind);
+    /// Counts a call as failed, with a sample of why.
+    pub(crate) fn failed(&mut self, tags: TagsId, name: NameId, kind: &'static str, explain: &dyn Fn() -> String) {
+        let tags = self.tag_set(tags);
+        let named = tags.with("name", self.names[name.0 as usize].0.as_str()).with("kind", kind);
         let id = self.recorder.series(Kind::Ratio, &SeriesKey { metric: "http.failed".to_owned(), tags: named });
         self.recorder.ratio(id, true);
-        self.recorder.error(kind, &(sample.explain)(), &tags);
+        self.recorder.error(kind, &explain(), &tags);
     }
 
     /// The series of a metric with up to one more tag besides the user's; remembered by both.

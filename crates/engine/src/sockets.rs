@@ -162,7 +162,7 @@ async fn keep(user: &Rc<User>, id: SocketId, call: OpenCall, mut open: Option<(S
         tokio::select! {
             biased;
             () = user.gone() => return,
-            () = tokio::time::sleep(backoff(user, reconnect, failures)) => {}
+            () = user.world.alarms.wait(backoff(user, reconnect, failures)) => {}
         }
         failures += 1;
         open = tokio::select! {

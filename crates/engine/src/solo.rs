@@ -9,7 +9,7 @@ use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 use crate::clock::RunClock;
-use crate::user::{Flow, User, until_instant};
+use crate::user::{Flow, User};
 use crate::world::{Setup, Tracer, World, WorldError};
 
 /// A world for single functions. Its samples are not part of the run; [`Solo::intervals`] has them for traces.
@@ -53,7 +53,7 @@ impl Solo {
 
     /// Runs a function to its return, and lets go of all that it opened.
     pub async fn call(&self, function: &str, cue: Option<CueState>) -> SoloOutcome {
-        LocalSet::new().run_until(self.call_here(function, cue)).await
+        self.locally(self.call_here(function, cue)).await
     }
 
     async fn call_here(&self, function: &str, cue: Option<CueState>) -> SoloOutcome {
@@ -61,8 +61,11 @@ impl Solo {
         let user = User::new(&self.world, 0, 0, cue);
         let (world, name) = (Rc::clone(&self.world), function.to_owned());
         let result = user.drive(&Flow::intended_at(None), move || world.program.run(&name)).await;
-        let (returned, failure) = match result.map(|value: Value| to_json(&value)) {
-            Ok(json) => (json.unwrap_or_default(), None),
+        let shared = |value: Value| {
+            to_json(&value).map_err(|error| Failure::of_value(self.world.program.file(), function, &error))
+        };
+        let (returned, failure) = match result.and_then(shared) {
+            Ok(json) => (json, None),
             Err(failure) => (serde_json::Value::Null, Some(failure)),
         };
         user.leave(State::Finished);
@@ -72,19 +75,25 @@ impl Solo {
 
     /// Plays one whole user, until it leaves or the limit is reached. Returns how it left.
     pub async fn play(&self, function: &str, number: u64, limit: Option<Instant>) -> State {
-        LocalSet::new()
-            .run_until(async {
-                let user = User::new(&self.world, 0, number, None);
-                let stop = Rc::clone(&user);
-                let limited = tokio::task::spawn_local(async move {
-                    until_instant(limit).await;
-                    stop.leave(State::Cancelled);
-                });
-                let end = user.live(function, Instant::now(), None).await;
-                limited.abort();
-                end
-            })
-            .await
+        self.locally(async {
+            let user = User::new(&self.world, 0, number, None);
+            let (stop, alarms) = (Rc::clone(&user), Rc::clone(&self.world.alarms));
+            let limited = tokio::task::spawn_local(async move {
+                alarms.until(limit).await;
+                stop.leave(State::Cancelled);
+            });
+            let end = user.live(function, Instant::now(), None).await;
+            limited.abort();
+            end
+        })
+        .await
+    }
+
+    /// Runs with a place for tasks of this thread, and with alarms that ring.
+    async fn locally<T>(&self, work: impl Future<Output = T>) -> T {
+        let local = LocalSet::new();
+        local.spawn_local(Rc::clone(&self.world.alarms).ring());
+        local.run_until(work).await
     }
 
     /// What was recorded so far.

@@ -78,7 +78,7 @@ async fn run(user: &Rc<User>, timer: &Timer, kind: TimerKind, handler: Handler, 
             biased;
             () = user.gone() => return,
             () = timer.cancel.notified() => {}
-            () = tokio::time::sleep_until(due) => {}
+            () = user.world.alarms.wait_until(due) => {}
         }
         if timer.cancelled.get() {
             return;

@@ -165,7 +165,7 @@ impl User {
         self.start(Flow::intended_at(Some(intended)), move || program.program.run(&function));
         tokio::select! {
             () = self.until(|user| user.is_leaving() || user.has_nothing_left()) => self.leave(State::Finished),
-            () = until_instant(leave_at) => self.leave(State::Finished),
+            () = self.world.alarms.until(leave_at) => self.leave(State::Finished),
         }
         self.depart().await;
         self.world.users.borrow_mut().remove(&number);
@@ -254,13 +254,6 @@ impl User {
         tokio::task::yield_now().await;
         drop(turn);
         if self.is_leaving() { Err(Stop) } else { Ok(Answer::Done) }
-    }
-}
-
-pub(crate) async fn until_instant(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }
 

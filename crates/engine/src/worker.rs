@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::arrivals::{Arrivals, Share};
 use crate::clock::RunClock;
 use crate::cues::{self, CueAnnouncement};
-use crate::user::{User, until_instant};
+use crate::user::User;
 use crate::world::{Setup, World, WorldError};
 
 /// Stack of a user thread: values that scripts nest as deep as the limits allow are dropped on it.
@@ -137,8 +137,11 @@ fn run_thread(
         }
         Ok((runtime, world)) => {
             let _ = ready.send(Ok(()));
+            let alarms = Rc::clone(&world.alarms);
             let floor = Floor::new(world, share, reports.clone());
-            LocalSet::new().block_on(&runtime, floor.run(commands));
+            let local = LocalSet::new();
+            local.spawn_local(alarms.ring());
+            local.block_on(&runtime, floor.run(commands));
         }
     }
 }
@@ -189,8 +192,8 @@ impl Floor {
                     None | Some(Command::End) => break,
                     Some(command) => self.obey(command),
                 },
-                () = until_instant(next_arrival) => self.start_due(),
-                () = tokio::time::sleep_until(next_second), if is_playing => self.hand_out(next_second).await,
+                () = self.world.alarms.until(next_arrival) => self.start_due(),
+                () = self.world.alarms.wait_until(next_second), if is_playing => self.hand_out(next_second).await,
                 () = self.changed.notified() => {}
             }
             self.report_idle().await;
@@ -256,7 +259,7 @@ impl Floor {
         cues::announce(&self.world, cue);
         let world = Rc::clone(&self.world);
         tokio::task::spawn_local(async move {
-            tokio::time::sleep_until(at).await;
+            world.alarms.wait_until(at).await;
             cues::snapshot(&world, firing);
         });
     }
@@ -357,6 +360,8 @@ impl Floor {
         let health = rehearsal_metrics::Health { lag_max_micros: late.as_micros() as u64, ..Default::default() };
         self.world.scribe.borrow_mut().cues().health(health);
         self.world.now();
+        // Servers do not tell when they would rather be rid of an idle connection; browsers look at their clock, too.
+        self.world.users.borrow().values().for_each(|user| user.client.reap(due));
         let closed = self.world.scribe.borrow_mut().take_closed();
         self.send(closed).await;
     }

@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use url::Url;
 
+use crate::alarm::Alarms;
 use crate::allow::AllowList;
 use crate::clock::RunClock;
 use crate::cues::Cues;
@@ -56,6 +57,7 @@ pub(crate) struct World {
     pub(crate) network: Rc<Network>,
     pub(crate) client_options: Rc<ClientOptions>,
     pub(crate) clock: Arc<RunClock>,
+    pub(crate) alarms: Rc<Alarms>,
     pub(crate) scribe: RefCell<Scribe>,
     pub(crate) cues: RefCell<Cues>,
     /// The users that are live, by number.
@@ -110,6 +112,7 @@ impl World {
             network: Network::new(network)?,
             client_options: Rc::new(client_options(&setup)?),
             clock,
+            alarms: Alarms::new().map_err(WorldError::Thread)?,
             scribe: RefCell::new(scribe),
             cues: RefCell::default(),
             users: RefCell::default(),

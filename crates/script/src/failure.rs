@@ -68,6 +68,19 @@ impl Failure {
         Self { kind, message, file: file.to_owned(), line: position.line(), column: position.position() }
     }
 
+    /// The same at a place.
+    pub(crate) fn at(self, position: Option<Position>) -> Self {
+        let position = position.unwrap_or(Position::NONE);
+        Self { line: position.line(), column: position.position(), ..self }
+    }
+
+    /// A function returned what cannot leave the script.
+    #[must_use]
+    pub fn of_value(file: &str, function: &str, error: &str) -> Self {
+        let message = format!("the value that {function}() returned cannot be used: {error}");
+        Self { kind: FailureKind::Script, message, file: file.to_owned(), line: None, column: None }
+    }
+
     /// A panic that was caught around a resumption.
     #[must_use]
     pub fn panicked(file: &str, message: &str) -> Self {

@@ -18,6 +18,7 @@ mod failure;
 mod http;
 mod options;
 mod program;
+mod tree;
 mod validate;
 mod value;
 

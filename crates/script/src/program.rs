@@ -11,8 +11,9 @@ use rhai::{
 use crate::api;
 use crate::call::UserState;
 use crate::current::require;
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::options::unknown;
+use crate::tree;
 use crate::value::from_json;
 
 /// A scenario's text and the name under which mistakes are reported.
@@ -119,7 +120,18 @@ impl Program {
     pub fn run(&self, function: &str) -> Result<Dynamic, Failure> {
         let options = rhai::CallFnOptions::new().eval_ast(false);
         let result = self.engine.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &self.ast, function, ());
-        result.map_err(|error| Failure::new(&self.file, *error))
+        result.map_err(|error| self.failure(*error, function))
+    }
+
+    /// Explains an error of a function; where Rhai has forgotten the place, the tree tells the likely one.
+    fn failure(&self, error: EvalAltResult, function: &str) -> Failure {
+        let failure = Failure::new(&self.file, error);
+        match failure.kind {
+            _ if failure.line.is_some() => failure,
+            FailureKind::Endless => failure.at(tree::loop_of(&self.ast, function)),
+            FailureKind::Recursion => failure.at(tree::recursion_of(&self.ast, function)),
+            _ => failure,
+        }
     }
 
     /// Calls a handler. A handler that takes fewer parameters than there are arguments gets the last ones: a handler of
@@ -130,7 +142,7 @@ impl Program {
     pub fn call(&self, handler: &FnPtr, mut arguments: Vec<Dynamic>) -> Result<Dynamic, Failure> {
         let taken = self.parameters(handler).unwrap_or(arguments.len());
         let arguments = arguments.split_off(arguments.len().saturating_sub(taken));
-        handler.call(&self.engine, &self.ast, arguments).map_err(|error| Failure::new(&self.file, *error))
+        handler.call(&self.engine, &self.ast, arguments).map_err(|error| self.failure(*error, handler.fn_name()))
     }
 
     /// How many arguments a handler takes beyond what it captured.

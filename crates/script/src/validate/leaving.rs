@@ -1,13 +1,12 @@
 //! Users that may never leave, and functions that the plan names but the text does not have.
 
-use std::collections::BTreeSet;
-
 use rehearsal_plan::{Load, Plan, Stay};
-use rhai::{ASTNode, Expr, FnCallExpr, Position, Stmt};
+use rhai::{ASTNode, Expr, Position, Stmt};
 
 use super::Findings;
 use crate::diagnostic::{Severity, find_literal};
 use crate::program::Program;
+use crate::tree;
 
 pub(super) fn look(program: &Program, plan: &Plan, findings: &mut Findings) {
     for scenario in &plan.scenarios {
@@ -38,19 +37,18 @@ fn look_for_function(program: &Program, name: &str, who: &str, findings: &mut Fi
 
 /// What keeps a user: a timer that repeats, an open socket, a loop without a condition.
 fn warn_of_staying(program: &Program, function: &str, findings: &mut Findings) {
-    let reachable = reachable(program, function);
     let mut found: Option<(Position, &'static str)> = None;
-    for name in &reachable {
-        walk_function(program, name, &mut |node| {
-            let keeps = match node {
-                ASTNode::Expr(Expr::FnCall(call, at)) | ASTNode::Stmt(Stmt::FnCall(call, at)) => {
-                    match call.name.as_str() {
-                        "every" => Some((*at, "a timer that repeats")),
-                        "websocket" | "polling" => Some((*at, "an open socket")),
-                        _ => None,
-                    }
+    for name in tree::reachable(&program.ast, function) {
+        tree::walk(&program.ast, &name, &mut |node| {
+            let keeps = match (tree::call_in(node), node) {
+                (Some((call, at)), _) => match call.name.as_str() {
+                    "every" => Some((at, "a timer that repeats")),
+                    "websocket" | "polling" => Some((at, "an open socket")),
+                    _ => None,
+                },
+                (None, ASTNode::Stmt(Stmt::While(flow, at))) if matches!(flow.expr, Expr::Unit(_)) => {
+                    Some((*at, "a loop"))
                 }
-                ASTNode::Stmt(Stmt::While(flow, at)) if matches!(flow.expr, Expr::Unit(_)) => Some((*at, "a loop")),
                 _ => None,
             };
             found = found.or(keeps);
@@ -61,43 +59,4 @@ fn warn_of_staying(program: &Program, function: &str, findings: &mut Findings) {
         let hint = "say .stay(d) or .each_stays(d) in the load, or ends_after in the plan; leave() ends one user";
         findings.add(at, Severity::Warning, message, Some(hint.to_owned()));
     }
-}
-
-/// The function and all script functions that it may call, closures included.
-fn reachable(program: &Program, from: &str) -> BTreeSet<String> {
-    let mut seen = BTreeSet::new();
-    let mut open = vec![from.to_owned()];
-    while let Some(name) = open.pop() {
-        if !seen.insert(name.clone()) {
-            continue;
-        }
-        walk_function(program, &name, &mut |node| match node {
-            ASTNode::Expr(Expr::FnCall(call, _) | Expr::MethodCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _)) => {
-                open.push(call.name.to_string());
-                open.extend(named_functions(call));
-            }
-            ASTNode::Expr(Expr::DynamicConstant(value, _)) => {
-                open.extend(value.read_lock::<rhai::FnPtr>().map(|pointer| pointer.fn_name().to_owned()));
-            }
-            _ => {}
-        });
-    }
-    seen
-}
-
-/// `Fn("name")` and the pointers to closures that the parser makes of it.
-fn named_functions(call: &FnCallExpr) -> Vec<String> {
-    let constant = |argument: &Expr| match argument {
-        Expr::StringConstant(name, _) => Some(name.to_string()),
-        _ => None,
-    };
-    if call.name == "Fn" { call.args.iter().filter_map(constant).collect() } else { Vec::new() }
-}
-
-fn walk_function(program: &Program, name: &str, on_node: &mut impl FnMut(&ASTNode)) {
-    let function = program.ast.clone_functions_only_filtered(|_, _, _, candidate, _| candidate == name);
-    function.walk(&mut |path: &[ASTNode]| {
-        path.last().into_iter().for_each(&mut *on_node);
-        true
-    });
 }

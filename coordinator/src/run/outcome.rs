@@ -1,0 +1,77 @@
+//! What goes into a run and what comes out of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rehearsal_fleet::Local;
+use rehearsal_link::Assignment;
+use rehearsal_metrics::{CueFiring, Timeline};
+use rehearsal_plan::{AgentNumber, Plan, RunTime};
+use rehearsal_verdict::Breach;
+
+use super::cues::Fired;
+use super::roster::Member;
+
+/// What a conductor is given.
+pub struct Settings {
+    /// The run's id.
+    pub run_id: String,
+    /// What is to be done.
+    pub plan: Plan,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// What each agent gets, but for its own name.
+    pub assignment: Assignment,
+    /// How many agents there will be.
+    pub agents: usize,
+    /// Their weights in the order of joining; equal without.
+    pub weights: Option<Vec<u32>>,
+}
+
+/// Why the load ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Everybody had left, or the plan's end had come.
+    ByItself,
+    /// The operator stopped it.
+    Operator,
+    /// It could not go on.
+    Fault(String),
+}
+
+/// What a run leaves behind.
+pub struct Outcome {
+    /// All numbers, in seconds since the start.
+    pub timeline: Timeline,
+    /// All firings.
+    pub fired: Vec<Fired>,
+    /// Those of them of which it is known when they were sent.
+    pub firings: Vec<CueFiring>,
+    /// Cues that never fired.
+    pub unfired: Vec<String>,
+    /// What thresholds with `for` or `abort` have seen.
+    pub breaches: Vec<Breach>,
+    /// The agents, by their number.
+    pub members: BTreeMap<AgentNumber, Member>,
+    /// When the run started, in run time; none if it never did.
+    pub started: Option<RunTime>,
+    /// From the start to the end of load.
+    pub duration: Duration,
+    /// Why it ended.
+    pub ending: Ending,
+    /// Things that happened and should be known.
+    pub notes: Vec<Note>,
+    /// The launcher, for ending what is left.
+    pub launcher: Local,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Note {
+    /// Whom it is about.
+    pub subject: String,
+    /// What happened.
+    pub text: String,
+    /// When, in seconds since the start.
+    pub at_s: f64,
+}
