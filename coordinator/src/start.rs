@@ -76,14 +76,13 @@ async fn play(prepared: Prepared, options: &cli::Start) -> anyhow::Result<ExitCo
     write_sources(&folder, &prepared)?;
 
     let director = Director::start(setup.clone(), Arc::clone(&clock)).await?;
-    if let Some(outcome) = director.call("setup", None).await? {
-        if let Some(failure) = outcome.failure {
+    match set_up(&director).await? {
+        Ok(common) => setup.common = common,
+        Err(failure) => {
             let _ = writeln!(std::io::stderr(), "error: setup() failed, so nothing was started: {failure}");
             target.close().await;
             return Ok(ExitCode::Failed);
         }
-        setup.common = outcome.returned;
-        director.share(setup.common.clone()).await?;
     }
     let outcome = conduct(&prepared, &setup, &run_id, &folder, director.clone(), clock).await?;
     if let Some(Some(failure)) = director.call("teardown", None).await?.map(|outcome| outcome.failure) {
@@ -94,6 +93,19 @@ async fn play(prepared: Prepared, options: &cli::Start) -> anyhow::Result<ExitCo
     end_agents(outcome.launcher).await?;
     target.close().await;
     code
+}
+
+/// Calls `setup()`, if there is one; its value becomes `common` everywhere.
+async fn set_up(director: &Director) -> anyhow::Result<Result<serde_json::Value, String>> {
+    let Some(outcome) = director.call("setup", None).await? else { return Ok(Ok(serde_json::Value::Null)) };
+    if let Some(failure) = outcome.failure {
+        return Ok(Err(failure.to_string()));
+    }
+    let common = outcome.returned.map_err(|error| format!("its value cannot be shared: {error}"));
+    if let Ok(common) = &common {
+        director.share(common.clone()).await?;
+    }
+    Ok(common)
 }
 
 /// Launches agents and plays the plan with them.

@@ -89,11 +89,14 @@ async fn traced(
     let solo = Solo::new(Arc::new(setup.clone()), Arc::clone(&clock), Some(Rc::clone(&tracer)))?;
     if solo.has("setup") {
         let outcome = solo.call("setup", None).await;
-        if let Some(failure) = outcome.failure {
-            let _ = writeln!(std::io::stderr(), "setup() failed: {failure}");
-            return Ok(ExitCode::Failed);
+        let failed = outcome.failure.map(|failure| failure.to_string());
+        match failed.map_or(outcome.returned, Err) {
+            Ok(common) => setup.common = common,
+            Err(failure) => {
+                let _ = writeln!(std::io::stderr(), "setup() failed: {failure}");
+                return Ok(ExitCode::Failed);
+            }
         }
-        setup.common = outcome.returned;
     }
     let solo = Solo::new(Arc::new(setup), clock, Some(tracer))?;
     let end = solo.play(run, 0, Some(Instant::now() + TRACE_LIMIT)).await;

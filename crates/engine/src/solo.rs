@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use rehearsal_metrics::{Interval, UserState as State};
-use rehearsal_script::{CueState, Failure, Value, to_json};
+use rehearsal_script::{CueState, Failure, to_json};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
@@ -20,8 +20,8 @@ pub struct Solo {
 /// How a function ended.
 #[derive(Debug)]
 pub struct SoloOutcome {
-    /// What it returned, as JSON; null for what JSON does not have.
-    pub returned: serde_json::Value,
+    /// What it returned, as JSON, or why that cannot be; only `setup()` is asked.
+    pub returned: Result<serde_json::Value, String>,
     /// When its first request was sent: the delay of a cue counts from there.
     pub first_sent: Option<Instant>,
     /// How it failed, if it did.
@@ -61,12 +61,9 @@ impl Solo {
         let user = User::new(&self.world, 0, 0, cue);
         let (world, name) = (Rc::clone(&self.world), function.to_owned());
         let result = user.drive(&Flow::intended_at(None), move || world.program.run(&name)).await;
-        let shared = |value: Value| {
-            to_json(&value).map_err(|error| Failure::of_value(self.world.program.file(), function, &error))
-        };
-        let (returned, failure) = match result.and_then(shared) {
-            Ok(json) => (json, None),
-            Err(failure) => (serde_json::Value::Null, Some(failure)),
+        let (returned, failure) = match result {
+            Ok(value) => (to_json(&value), None),
+            Err(failure) => (Ok(serde_json::Value::Null), Some(failure)),
         };
         user.leave(State::Finished);
         user.depart().await;

@@ -68,17 +68,12 @@ impl Failure {
         Self { kind, message, file: file.to_owned(), line: position.line(), column: position.position() }
     }
 
-    /// The same at a place.
-    pub(crate) fn at(self, position: Option<Position>) -> Self {
-        let position = position.unwrap_or(Position::NONE);
-        Self { line: position.line(), column: position.position(), ..self }
-    }
-
-    /// A function returned what cannot leave the script.
-    #[must_use]
-    pub fn of_value(file: &str, function: &str, error: &str) -> Self {
-        let message = format!("the value that {function}() returned cannot be used: {error}");
-        Self { kind: FailureKind::Script, message, file: file.to_owned(), line: None, column: None }
+    /// The same at a place, if there is a better one.
+    pub(crate) fn at(self, place: Option<Position>) -> Self {
+        match place {
+            Some(place) => Self { line: place.line(), column: place.position(), ..self },
+            None => self,
+        }
     }
 
     /// A panic that was caught around a resumption.

@@ -123,15 +123,15 @@ impl Program {
         result.map_err(|error| self.failure(*error, function))
     }
 
-    /// Explains an error of a function; where Rhai has forgotten the place, the tree tells the likely one.
+    /// Explains an error of a function; where Rhai forgets the place, the tree tells the likely one.
     fn failure(&self, error: EvalAltResult, function: &str) -> Failure {
         let failure = Failure::new(&self.file, error);
-        match failure.kind {
-            _ if failure.line.is_some() => failure,
-            FailureKind::Endless => failure.at(tree::loop_of(&self.ast, function)),
-            FailureKind::Recursion => failure.at(tree::recursion_of(&self.ast, function)),
-            _ => failure,
-        }
+        let place = match failure.kind {
+            FailureKind::Endless => tree::loop_of(&self.ast, function),
+            FailureKind::Recursion => tree::recursion_of(&self.ast, function),
+            _ => None,
+        };
+        failure.at(place)
     }
 
     /// Calls a handler. A handler that takes fewer parameters than there are arguments gets the last ones: a handler of

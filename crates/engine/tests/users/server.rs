@@ -155,7 +155,10 @@ async fn serve(stream: TcpStream, seeing: &watch::Sender<Seen>, decide: &Decide)
                 return;
             }
             Act::Socket(says, fate) => {
-                let accept = format!("HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: {}\r\n\r\n", key.unwrap());
+                let accept = format!(
+                    "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: {}\r\n\r\n",
+                    key.unwrap()
+                );
                 let _ = stream.write_all(accept.as_bytes()).await;
                 return talk(stream.into_inner(), says, fate, seeing).await;
             }
@@ -205,8 +208,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Request> {
     }
     let path = lines.first()?.split(' ').nth(1)?.to_owned();
     let headers = lines[1..].iter().filter_map(|line| line.split_once(": "));
-    let headers: BTreeMap<_, _> =
-        headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
+    let headers: BTreeMap<_, _> = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
     let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     stream.read_exact(&mut vec![0; length]).await.ok()?;
     Some(Request { at: Instant::now(), path, headers })
