@@ -115,7 +115,9 @@ fn named_functions(call: &FnCallExpr) -> Vec<String> {
 
 /// Visits every node of the script functions of a name.
 pub(crate) fn walk(ast: &AST, name: &str, on_node: &mut impl FnMut(&ASTNode)) {
-    let function = ast.clone_functions_only_filtered(|_, _, _, candidate, _| candidate == name);
+    // Rhai's own filtered copy keeps everything when it begins empty (1.27), so the copy is thinned out afterwards.
+    let mut function = ast.clone_functions_only();
+    function.retain_functions(|_, _, candidate, _| candidate == name);
     function.walk(&mut |path: &[ASTNode]| {
         path.last().into_iter().for_each(&mut *on_node);
         true

@@ -193,3 +193,11 @@ fn values_that_grow_without_end_are_an_error() {
     let (result, _) = run("fn user() { user() }");
     assert_eq!(result.unwrap_err().kind.as_str(), "recursion");
 }
+
+/// Rhai forgets where a script was that calls itself without end.
+#[test]
+fn recursion_names_the_call_that_recurs() {
+    let text = "fn plan() {\n    #{ load: arrive(6) }\n}\nfn user() {\n    switch 1 { 1 => recurse(1), _ => 0 }\n}\nfn recurse(n) { 1 + recurse(n + 1) }";
+    let failure = run(text).0.unwrap_err();
+    assert_eq!((failure.kind.as_str(), failure.line), ("recursion", Some(7)), "{failure}");
+}

@@ -83,10 +83,17 @@ async fn a_body_without_end() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redirects_that_go_round_in_circles() {
     let circle = answer("302 Found", "location: /front\r\n", "");
-    let (outcome, server) = check("redirects", Act::Answer(circle)).await;
-    let hops = outcome.count("http.response", &[("status", "302")]);
-    assert!(server.seen().request_count() >= hops, "{}", outcome.context());
-    assert!(server.seen().request_count() <= USERS * 12, "{:?}", server.seen());
+    let server = Server::start(move |_| Act::Answer(circle.clone())).await;
+    let scenario = SCENARIO.replace(r#"over("1s")"#, r#"over("1s"), thresholds: [ "http.failed rate < 1%" ]"#);
+    let environment = format!("target = \"http://{}\"\n", server.address);
+    let outcome = Rehearsal::of(&scenario).environment(&environment).run().await;
+    outcome.assert_exit(99, "every hop was answered, and no call came to an end");
+    assert_eq!(outcome.error("redirects").0, USERS);
+    assert_eq!(outcome.count("http.failed", &[("kind", "redirects")]), USERS);
+    // Ten redirects are followed, so each user is answered eleven times.
+    assert_eq!(outcome.count("http.response", &[("status", "302")]), USERS * 11);
+    assert_eq!(server.seen().request_count(), USERS * 11);
+    assert_calls_add_up(&outcome);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
