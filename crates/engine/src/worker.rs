@@ -324,12 +324,21 @@ impl Floor {
         let leave_at = arrival.leave.map(|at| self.world.clock.instant(at));
         let end = match load {
             Some(Load::Population { .. }) => self.iterate(scenario, arrival.number, &run, intended, leave_at).await,
-            _ => User::new(&self.world, scenario, arrival.number, None).live(&run, intended, leave_at).await,
+            _ => self.enter(scenario, arrival.number).live(&run, intended, leave_at).await,
         };
         self.world.now();
         self.world.scribe.borrow_mut().transition(State::Live, end);
         self.live.borrow_mut()[scenario] -= 1;
         self.changed.notify_one();
+    }
+
+    /// Makes a user. A stop since its start was decided did not find it among the live: it leaves at once.
+    fn enter(&self, scenario: usize, number: u64) -> Rc<User> {
+        let user = User::new(&self.world, scenario, number, None);
+        if self.stopped.get().is_some() {
+            user.leave(State::Cancelled);
+        }
+        user
     }
 
     /// A user of a population runs again and again; when it is sent away it finishes its iteration.
@@ -344,7 +353,7 @@ impl Floor {
         let latest = leave_at.map(|at| at + LAST_ITERATION);
         let mut intended = intended;
         loop {
-            let end = User::new(&self.world, scenario, number, None).live(run, intended, latest).await;
+            let end = self.enter(scenario, number).live(run, intended, latest).await;
             intended = Instant::now();
             if end != State::Finished || self.stopped.get().is_some() || leave_at.is_some_and(|at| at <= intended) {
                 return end;

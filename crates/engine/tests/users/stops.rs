@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rehearsal_engine::{Command, Stop};
 use rehearsal_metrics::UserState as State;
+use rehearsal_plan::{Load, Stage};
 
 use crate::crew::arrive;
 use crate::scene::scene;
@@ -46,6 +47,29 @@ async fn stopped(how: Stop) {
 async fn a_stop_ends_arrivals_and_requests() {
     stopped(Stop::Graceful).await;
     stopped(Stop::Hard).await;
+}
+
+/// A stop once missed users between the decision that they start and their first step, and between two iterations: they then
+/// lived on for ever, and with them their agent.
+#[tokio::test]
+async fn a_stop_finds_users_who_have_not_begun() {
+    let server = Server::start(|_, _| Act::Hang).await;
+    let stages =
+        vec![Stage::RampTo { users: 50, over: Duration::ZERO }, Stage::Hold { over: Duration::from_secs(3600) }];
+    let population = Load::Population { stages, keep_session: false };
+    for (sentence, load, text) in [
+        ("at their arrival", arrive(3_000, 0), "fn user() { sleep(3600); }"),
+        ("between iterations", population, "fn user() {}"),
+    ] {
+        for how in [Stop::Graceful, Stop::Hard] {
+            let mut crew = scene(text, server.address).crew(std::slice::from_ref(&load), 1);
+            crew.until_time(0.003).await;
+            crew.stop(how).await;
+            let told = crew.end().await;
+            let finished = told.moved(State::Live, State::Finished);
+            assert_eq!(finished, 0, "{sentence}: nobody has left by itself");
+        }
+    }
 }
 
 /// A call that hangs holds its user for five seconds when it leaves, and not at all when it is cut.
