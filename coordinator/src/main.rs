@@ -14,19 +14,26 @@ mod validate;
 
 use std::io::Write as _;
 use std::process::ExitCode as ProcessExit;
+use std::thread;
 
 use clap::Parser as _;
+use rehearsal_engine::THREAD_STACK;
 
 use crate::cli::{Arguments, Command};
 use crate::exit::ExitCode;
 
 fn main() -> ProcessExit {
     let arguments = Arguments::parse(); // wrong ones end here, with code 2
-    let result = match &arguments.command {
-        Command::Start(options) => start::start(options),
-        Command::Validate(options) => validate::validate(options),
-        Command::Demo(options) => demo::demo(options),
-        Command::Agent(options) => return rehearsal_agent::main(options),
+    if let Command::Agent(options) = &arguments.command {
+        return rehearsal_agent::main(options);
+    }
+    // plan() and traces run on this thread, and the main thread's own stack is not ours to choose.
+    let work = thread::Builder::new().stack_size(THREAD_STACK).spawn(move || obey(&arguments.command));
+    let result = work.map_err(anyhow::Error::from).map(|work| work.join());
+    let result = match result {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(anyhow::anyhow!("it panicked, as printed above: please report it")),
+        Err(error) => Err(error.context("starting a thread")),
     };
     let code = result.unwrap_or_else(|error| {
         // A closed standard error has nobody to tell.
@@ -34,4 +41,13 @@ fn main() -> ProcessExit {
         ExitCode::Internal
     });
     ProcessExit::from(code as u8)
+}
+
+fn obey(command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Start(options) => start::start(options),
+        Command::Validate(options) => validate::validate(options),
+        Command::Demo(options) => demo::demo(options),
+        Command::Agent(_) => Ok(ExitCode::Pass), // it has a process, and so a `main`, of its own
+    }
 }

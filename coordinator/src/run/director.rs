@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::Context as _;
-use rehearsal_engine::{RunClock, Setup, Solo, SoloOutcome};
+use rehearsal_engine::{RunClock, Setup, Solo, SoloOutcome, THREAD_STACK};
 use rehearsal_script::CueState;
 use tokio::sync::{mpsc, oneshot};
 
@@ -31,7 +31,7 @@ impl Director {
         let (ready, is_ready) = oneshot::channel();
         thread::Builder::new()
             .name("director".to_owned())
-            .stack_size(if cfg!(debug_assertions) { 64 << 20 } else { 16 << 20 })
+            .stack_size(THREAD_STACK)
             .spawn(move || run(setup, clock, receiver, ready))
             .context("starting the director's thread")?;
         is_ready.await.context("the director's thread ended at once")??;

@@ -34,5 +34,5 @@ pub use arrivals::Share;
 pub use clock::RunClock;
 pub use cues::CueAnnouncement;
 pub use solo::{Solo, SoloOutcome};
-pub use worker::{Command, Report, Stop, Worker};
+pub use worker::{Command, Report, Stop, THREAD_STACK, Worker};
 pub use world::{Setup, Tracer, WorldError};

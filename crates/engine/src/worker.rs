@@ -18,8 +18,8 @@ use crate::cues::{self, CueAnnouncement};
 use crate::user::User;
 use crate::world::{Setup, World, WorldError};
 
-/// Stack of a user thread: values that scripts nest as deep as the limits allow are dropped on it.
-const THREAD_STACK: usize = if cfg!(debug_assertions) { 64 << 20 } else { 16 << 20 };
+/// Stack of every thread that runs scripts: values nested as deep as the script's limits allow are dropped on it.
+pub const THREAD_STACK: usize = if cfg!(debug_assertions) { 64 << 20 } else { 16 << 20 };
 /// How long a population's user may take to finish its iteration when the ramp sends it away.
 const LAST_ITERATION: Duration = Duration::from_secs(30);
 

@@ -1,6 +1,6 @@
 //! A compiled scenario with the engine that runs it. One per thread: Rhai is built without locks.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use rehearsal_plan::Environment;
@@ -189,11 +189,27 @@ fn register_globals(engine: &mut Engine, globals: &Rc<Globals>) {
         },
     );
     let globals = Rc::clone(globals);
-    engine.on_var(move |name, index, _| {
+    let visits = Cell::new(0_u32);
+    engine.on_var(move |name, index, context| {
         // A name that the parser found among the locals is the script's own.
-        if index > 0 { Ok(None) } else { globals.serve(name) }
+        if index == 0 {
+            return globals.serve(name);
+        }
+        visits.set(visits.get().wrapping_add(1));
+        if visits.get() % LOOK_AT_CLOSURES_EVERY == 0
+            && let Some(value) = context.scope().get(name)
+            && let Some(closure) = value.read_lock::<FnPtr>()
+        {
+            api::bounded_captures(&closure)?;
+        }
+        Ok(None)
     });
 }
+
+/// `loop { let g = f; f = || g.call(); }` makes a chain of closures that ends the process when it is let go: its links are
+/// dropped one inside the other. Rhai's limits on sizes do not see it, so now and then a closure that is used is looked at.
+/// A prime, so that no loop can keep its closures out of sight.
+const LOOK_AT_CLOSURES_EVERY: u32 = 61;
 
 impl Globals {
     fn serve(&self, name: &str) -> Result<Option<Dynamic>, Box<EvalAltResult>> {

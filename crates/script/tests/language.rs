@@ -89,7 +89,7 @@ fn calls_carry_what_was_asked() {
         "http::parallel([\"/a\", [\"POST\", \"/b\"], [\"get\", \"/c\", #{ name: \"c\" }]])",
         &["GET /a", "POST /b", "GET /c"],
     );
-    fails("http::get(\"/v\", #{ jsn: 1 })", "did you mean `json`");
+    fails("http::get(\"/v\", #{ jsn: 1 })", "test.rhai:1:19: http calls has no option `jsn`; did you mean `json`?");
     fails("http::get(\"/v\", #{ timeout: \"soon\" })", "timeout");
     fails("http::post(\"/v\", #{ json: 1, body: \"x\" })", "one body");
     fails("http::post(\"/v\", #{ expect: \"nine\" })", "expect");
@@ -189,6 +189,8 @@ fn values_that_grow_without_end_are_an_error() {
     let (result, _) = run("fn user() { let a = []; loop { a.push(1); } }");
     assert_eq!(result.unwrap_err().kind.as_str(), "size");
     let (result, _) = run("fn user() { let s = \"x\"; loop { s += s; } }");
+    assert_eq!(result.unwrap_err().kind.as_str(), "size");
+    let (result, _) = run("fn user() { let f = || 1; loop { let g = f; f = || g.call(); } }");
     assert_eq!(result.unwrap_err().kind.as_str(), "size");
     let (result, _) = run("fn user() { user() }");
     assert_eq!(result.unwrap_err().kind.as_str(), "recursion");

@@ -101,6 +101,13 @@ fn what_is_missing_is_said() {
     finds("fn plan() { let shared = 1; #{} }\nfn user() {}", 1, 17, "reserved");
 }
 
+/// A plan is evaluated before anybody runs; one that never ends would hang the command.
+#[test]
+fn a_plan_that_computes_without_end_is_a_mistake() {
+    finds("fn plan() { let n = 0; loop { n += 1; } }\nfn user() {}", 1, 24, "computes without end");
+    finds("fn plan() { plan() }\nfn user() {}", 1, 13, "nest too deep");
+}
+
 #[test]
 fn users_that_may_never_leave_are_a_warning() {
     let text = "fn plan() { #{ load: arrive(5).over(\"1s\") } }\nfn user() { beat() }\nfn beat() { every(\"1s\", || http::get(\"/\")); }";

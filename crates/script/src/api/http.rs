@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use rhai::{Array, Dynamic, Engine, FuncRegistration, ImmutableString, Map, Module};
+use rhai::{Array, Dynamic, Engine, FuncRegistration, ImmutableString, Map, Module, NativeCallContext};
 
-use super::Fallible;
+use super::{Fallible, placed};
 use crate::call::{Answer, Call};
 use crate::current::ask;
 use crate::http::{HttpCall, HttpOptions, Method, Reply};
@@ -17,14 +17,18 @@ struct ReplyHandle(Rc<Reply>);
 pub(super) fn register(engine: &mut Engine) {
     let mut http = Module::new();
     for (method, name) in Method::ALL {
-        let plain = move |url: ImmutableString| send(HttpCall { method, url, options: None });
+        let plain = move |context: NativeCallContext, url: ImmutableString| {
+            placed(&context, send(HttpCall { method, url, options: None }))
+        };
         FuncRegistration::new(name).with_volatility(true).set_into_module(&mut http, plain);
-        let with_options = move |url: ImmutableString, options: Map| {
-            let options = HttpOptions::read(options)?;
-            send(HttpCall { method, url, options: Some(Box::new(options)) })
+        let with_options = move |context: NativeCallContext, url: ImmutableString, options: Map| {
+            let options = HttpOptions::read(options).map_err(Into::into);
+            let call = options.map(|options| HttpCall { method, url, options: Some(Box::new(options)) });
+            placed(&context, call.and_then(send))
         };
         FuncRegistration::new(name).with_volatility(true).set_into_module(&mut http, with_options);
     }
+    let parallel = |context: NativeCallContext, calls: Array| placed(&context, parallel(calls));
     FuncRegistration::new("parallel").with_volatility(true).set_into_module(&mut http, parallel);
     engine.register_static_module("http", http.into());
     register_reply(engine);

@@ -7,7 +7,7 @@ pub(crate) mod plan;
 mod sockets;
 mod time;
 
-use rhai::{Engine, FnPtr};
+use rhai::{Engine, EvalAltResult, FnPtr, NativeCallContext, Position};
 
 pub use sockets::handle as sockets_handle;
 
@@ -27,6 +27,10 @@ pub const MAX_CALLS: usize = 64;
 /// Operations between two questions to the host; an operation takes a tenth of a microsecond.
 const CHECK_EVERY: u64 = 16;
 
+/// Operations that `plan()` and the top level may take: some seconds of computing, far more than a plan of thousands of
+/// lines needs.
+const PLAN_OPERATIONS: u64 = 20_000_000;
+
 /// Makes an engine with all functions of the scenario language. One per thread: it is not shared.
 #[must_use]
 pub(crate) fn engine() -> Engine {
@@ -37,7 +41,7 @@ pub(crate) fn engine() -> Engine {
     engine.set_max_modules(0).disable_symbol("eval").disable_symbol("import");
     engine.on_print(|text| log(text.to_owned()));
     engine.on_debug(|text, _, at| log(format!("{at}: {text}")));
-    engine.on_progress(|operations| if operations % CHECK_EVERY == 0 { progress() } else { None });
+    engine.on_progress(|operations| if operations % CHECK_EVERY == 0 { progress(operations) } else { None });
     http::register(&mut engine);
     sockets::register(&mut engine);
     time::register(&mut engine);
@@ -54,8 +58,14 @@ fn log(text: String) {
 }
 
 /// Ends a computing script: the token tells [`crate::failure`] why.
-fn progress() -> Option<rhai::Dynamic> {
-    match current::host()?.progress() {
+fn progress(operations: u64) -> Option<rhai::Dynamic> {
+    let halt = match current::host() {
+        Some(host) => host.progress(),
+        // Nobody runs: this is plan() or the top level, which have nothing to wait for.
+        None if operations > PLAN_OPERATIONS => Err(Halt::Endless),
+        None => Ok(()),
+    };
+    match halt {
         Ok(()) => None,
         Err(halt) => Some(match halt {
             Halt::Stop => rhai::Dynamic::UNIT,
@@ -77,14 +87,27 @@ pub(crate) fn detach_handles(mut handler: FnPtr) -> FnPtr {
     handler
 }
 
-/// Captures of a handler nest no deeper than other values may.
+/// Captures of a closure nest no deeper than other values may: letting go of a long chain would overflow the stack.
 pub(crate) fn bounded_captures(handler: &FnPtr) -> Fallible<()> {
-    fn depth(handler: &FnPtr, level: usize) -> bool {
+    fn fits(handler: &FnPtr, level: usize) -> bool {
         level <= crate::value::MAX_NESTING
             && handler.curry().iter().all(|captured| match captured.read_lock::<FnPtr>() {
-                Some(inner) => depth(&inner, level + 1),
+                Some(inner) => fits(&inner, level + 1),
                 None => true,
             })
     }
-    if depth(handler, 0) { Ok(()) } else { Err("the handler captures closures nested without end".into()) }
+    match fits(handler, 0) {
+        true => Ok(()),
+        false => Err(EvalAltResult::ErrorDataTooLarge("a chain of closures".into(), Position::NONE).into()),
+    }
+}
+
+/// An error at the place of the call, for functions of modules: Rhai does not put it there itself.
+fn placed<T>(context: &NativeCallContext, result: Fallible<T>) -> Fallible<T> {
+    result.map_err(|mut error| {
+        if error.position().is_none() {
+            error.set_position(context.call_position());
+        }
+        error
+    })
 }
