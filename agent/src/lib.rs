@@ -12,12 +12,12 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod join;
+mod session;
 mod connection;
+mod probes;
 mod crew;
 mod health;
-mod join;
-mod probes;
-mod session;
 
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -2,15 +2,15 @@
 #![forbid(unsafe_code)]
 
 mod cli;
-mod counters;
-mod demo;
-mod exit;
-mod judged;
 mod prepare;
-mod report;
-mod run;
 mod start;
+mod run;
+mod judged;
+mod report;
+mod exit;
+mod counters;
 mod validate;
+mod demo;
 
 use std::io::Write as _;
 use std::process::ExitCode as ProcessExit;

@@ -8,18 +8,18 @@
 //!
 //! The [`conductor`] alone owns the state of the run; everyone else sends it messages.
 
-mod authority;
-mod conductor;
-mod cues;
-pub(crate) mod director;
-mod ending;
-pub mod folder;
-mod notices;
-mod outcome;
-mod progress;
-mod roster;
-pub(crate) mod services;
 pub mod target;
+pub mod folder;
+mod outcome;
+mod conductor;
+mod notices;
+mod cues;
+mod roster;
+mod progress;
+pub(crate) mod director;
+pub(crate) mod services;
+mod authority;
+mod ending;
 
 pub use conductor::Conductor;
 pub use cues::{Fired, Sent};

@@ -3,31 +3,32 @@
 //! A load agent has one [`Worker`] a core. A worker is an OS thread with its own runtime, script engine, fibers, timers and
 //! recorder; a user never leaves its thread and threads share nothing on the hot path. The way of a sample:
 //!
-//! [`worker`](Worker) waits for the next arrival → `user` drives the script's fiber → `calls` and `sockets` do what the
+//! [`worker`](Worker)'s `floor` waits for the next arrival → `user` drives the script's fiber → `calls` and `sockets` do what the
 //! script asks for → `scribe` names the samples → each second an interval leaves through [`Report`].
 //!
 //! [`Solo`] runs single functions on the calling thread: cues, `setup()`, `teardown()`, and the one user of a trace.
 #![deny(unsafe_code)] // lifted in `fiber` alone
 
+mod worker;
+mod floor;
 mod arrivals;
 mod solo;
-mod worker;
 
+mod user;
 mod calls;
-mod cues;
 mod sockets;
 mod timers;
-mod user;
+mod cues;
 
-mod allow;
-mod names;
-mod scribe;
 mod world;
+mod scribe;
+mod names;
+mod allow;
 
-mod alarm;
 mod clock;
-mod fiber;
+mod alarm;
 mod slice;
+mod fiber;
 
 pub use allow::AllowList;
 pub use arrivals::Share;

@@ -9,7 +9,7 @@ use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 use crate::clock::RunClock;
-use crate::user::{Flow, User};
+use crate::user::{Flow, Leave, User};
 use crate::world::{Setup, Tracer, World, WorldError};
 
 /// A world for single functions. Its samples are not part of the run; [`Solo::intervals`] has them for traces.
@@ -79,7 +79,7 @@ impl Solo {
                 alarms.until(limit).await;
                 stop.leave(State::Cancelled);
             });
-            let end = user.live(function, Instant::now(), None).await;
+            let end = user.live(function, Instant::now(), &Leave::default()).await;
             limited.abort();
             end
         })

@@ -72,6 +72,21 @@ impl Flow {
     }
 }
 
+/// When the plan wants a user to leave. Versions of the plan may move it while the user is there.
+#[derive(Default)]
+pub(crate) struct Leave {
+    /// None while nobody knows: the user's own flow decides, or the plan is paused.
+    pub(crate) at: Cell<Option<Instant>>,
+    /// How much longer an iteration may take that is under way then.
+    pub(crate) patience: Cell<Duration>,
+}
+
+impl Leave {
+    fn latest(&self) -> Option<Instant> {
+        self.at.get().map(|at| at + self.patience.get())
+    }
+}
+
 impl User {
     /// Makes a user that has not done anything yet.
     pub(crate) fn new(world: &Rc<World>, scenario: usize, number: u64, cue: Option<CueState>) -> Rc<Self> {
@@ -157,16 +172,21 @@ impl User {
     }
 
     /// Lives one life: runs the function, then whatever its timers and sockets start, until it leaves. Says how it left.
-    pub(crate) async fn live(self: &Rc<Self>, function: &str, intended: Instant, leave_at: Option<Instant>) -> State {
+    pub(crate) async fn live(self: &Rc<Self>, function: &str, intended: Instant, leave: &Leave) -> State {
         let number = self.number();
         self.world.users.borrow_mut().insert(number, Rc::clone(self));
         let function = function.to_owned();
         let program = Rc::clone(&self.world);
         self.start(Flow::intended_at(Some(intended)), move || program.program.run(&function));
-        tokio::select! {
-            () = self.until(|user| user.is_leaving() || user.has_nothing_left()) => self.leave(State::Finished),
-            () = self.world.alarms.until(leave_at) => self.leave(State::Finished),
+        while !self.is_leaving() && !self.has_nothing_left() {
+            let leave_at = leave.latest();
+            let is_over = |user: &Self| user.is_leaving() || user.has_nothing_left() || leave.latest() != leave_at;
+            tokio::select! {
+                () = self.until(is_over) => {}
+                () = self.world.alarms.until(leave_at) => self.leave(State::Finished),
+            }
         }
+        self.leave(State::Finished);
         self.depart().await;
         self.world.users.borrow_mut().remove(&number);
         self.leaving.get().unwrap_or(State::Finished)

@@ -10,17 +10,17 @@
 //! The crate opens no files and no sockets and reads no clock.
 #![forbid(unsafe_code)]
 
+mod program;
 mod api;
 mod call;
 mod current;
-mod diagnostic;
-mod failure;
 mod http;
 mod options;
-mod program;
+mod value;
+mod failure;
 mod tree;
 mod validate;
-mod value;
+mod diagnostic;
 
 pub use api::{MAX_CALLS, MAX_ELEMENTS, sockets_handle as socket_handle};
 pub use call::{

@@ -196,7 +196,7 @@ fn register_globals(engine: &mut Engine, globals: &Rc<Globals>) {
             return globals.serve(name);
         }
         visits.set(visits.get().wrapping_add(1));
-        if visits.get() % LOOK_AT_CLOSURES_EVERY == 0
+        if visits.get().is_multiple_of(LOOK_AT_CLOSURES_EVERY)
             && let Some(value) = context.scope().get(name)
             && let Some(closure) = value.read_lock::<FnPtr>()
         {

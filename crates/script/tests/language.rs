@@ -14,7 +14,7 @@ fn holds(expression: &str) {
 /// A script that must do exactly this.
 fn does(body: &str, expected: &[&str]) {
     let (result, diary) = run(&format!("fn user() {{ {body} }}"));
-    assert!(result.is_ok(), "{body}: {}", result.unwrap_err());
+    assert_eq!(result.err().map(|failure| failure.to_string()), None, "{body}");
     assert_eq!(diary, expected, "{body}");
 }
 

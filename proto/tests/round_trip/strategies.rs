@@ -205,6 +205,7 @@ pub fn to_agent() -> impl Strategy<Value = ToAgent> {
     });
     let cue = (text(), any::<(u64, i64)>(), text(), option::of(text()), option::of(text())).prop_map(
         |(name, (number, at), id, event, pointer)| CueAnnouncement {
+            firing: (number % 1_000) as u32,
             name,
             number,
             id,

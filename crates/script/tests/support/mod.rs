@@ -135,7 +135,7 @@ impl Host for FakeHost {
 /// An environment with these lines of TOML.
 pub fn environment(toml: &str) -> Environment {
     let layer = Layer { name: "test.toml".into(), toml: format!("target = \"http://127.0.0.1:1\"\n{toml}") };
-    Environment::from_layers(&[layer], &Default::default(), &[]).unwrap()
+    Environment::from_layers(&[layer], &Default::default(), &[]).expect("the lines are right")
 }
 
 pub fn source(text: &str) -> Source {
@@ -144,7 +144,7 @@ pub fn source(text: &str) -> Source {
 
 pub fn program(text: &str) -> Program {
     let environment = environment("users = 5\n");
-    Program::compile(&source(text), &Env::new(&environment, "http://127.0.0.1:1")).unwrap()
+    Program::compile(&source(text), &Env::new(&environment, "http://127.0.0.1:1")).expect("the text compiles")
 }
 
 /// Runs `user()` of a text; gives what it returned and what it did.
