@@ -1,7 +1,7 @@
 //! Resident memory for each user that has signed in, holds a WebSocket and waits for an event.
 //!
-//! The slope between two sizes, so that what the process costs without users falls out. Once without an HTTP connection and
-//! once with an idle kept one, as a browser has.
+//! The slope between two sizes, so that what the process costs without users falls out. Once as bare as such a user is, once
+//! with an idle kept HTTP connection, as a browser has, and once with a page of JSON kept in the script's state.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -22,8 +22,20 @@ const GATHER_WITHIN: Duration = Duration::from_secs(180);
 const STEADY_FOR: Duration = Duration::from_secs(2);
 const STEADY_WITHIN: Duration = Duration::from_secs(60);
 
-/// Whether users keep the HTTP connection on which they signed in, and the setting that says so.
-const CONNECTIONS: [(&str, &str); 2] = [("closed", "0s"), ("kept, idle", "10m")];
+/// What users hold while they wait.
+struct Case {
+    name: &'static str,
+    /// How long they keep the HTTP connection on which they signed in.
+    keep_alive: &'static str,
+    /// Whether they keep the demo's programme, 1 KiB of JSON, as a value of the script.
+    keep_programme: bool,
+}
+
+const CASES: [Case; 3] = [
+    Case { name: "cookie and socket", keep_alive: "0s", keep_programme: false },
+    Case { name: "+ idle HTTP connection", keep_alive: "10m", keep_programme: false },
+    Case { name: "+ 1 KiB of JSON kept", keep_alive: "0s", keep_programme: true },
+];
 
 /// What the kernel says about the load generator while everybody waits.
 struct Held {
@@ -38,13 +50,13 @@ pub fn run(bench: &Bench) -> Result<()> {
     client::build(bench)?;
     succeed(bench.cargo(&["build", "-p", "rehearsal-coordinator"]))?;
     println!(
-        "{:<16}  {few:>8} users  {many:>8} users  {:>10}  {:>12}",
-        "HTTP connection", "KiB a user", "files a user"
+        "{:<22}  {few:>8} users  {many:>8} users  {:>10}  {:>12}",
+        "a user holds", "KiB a user", "files a user"
     );
     let mut rows = Vec::new();
-    for (name, keep_alive) in CONNECTIONS {
-        let held = [measure(bench, few, keep_alive)?, measure(bench, many, keep_alive)?];
-        rows.push(row(name, bench.users, &held));
+    for case in &CASES {
+        let held = [measure(bench, few, case)?, measure(bench, many, case)?];
+        rows.push(row(case.name, bench.users, &held));
     }
     bench.save("memory", &json!({ "case": "memory", "profile": bench.profile.0, "rows": rows }))
 }
@@ -56,16 +68,16 @@ fn row(name: &str, users: [u64; 2], held: &[Held; 2]) -> Value {
     let a_user = |of: fn(&Held) -> u64| (of(&held[1]) as f64 - of(&held[0]) as f64) / more_users;
     let (bytes, files) = (a_user(|held| held.resident_bytes), a_user(|held| held.open_files));
     let [few, many] = held.each_ref().map(|held| held.resident_bytes as f64 / f64::from(1 << 20));
-    println!("{name:<16}  {few:>10.1} MiB  {many:>10.1} MiB  {:>10.1}  {files:>12.2}", bytes / 1024.0);
+    println!("{name:<22}  {few:>10.1} MiB  {many:>10.1} MiB  {:>10.1}  {files:>12.2}", bytes / 1024.0);
     let resident = held.each_ref().map(|held| held.resident_bytes);
     json!({
-        "connection": name, "users": users, "resident_bytes": resident,
+        "holds": name, "users": users, "resident_bytes": resident,
         "bytes_a_user": bytes, "files_a_user": files,
     })
 }
 
 /// Measures the load generator with so many waiting users.
-fn measure(bench: &Bench, users: u64, keep_alive: &str) -> Result<Held> {
+fn measure(bench: &Bench, users: u64, case: &Case) -> Result<Held> {
     let address = free_address()?;
     let mut demo = pinned(SERVER_CPU, bench.built("coordinator"));
     demo.args(["demo", "--listen", &address.to_string()]);
@@ -73,7 +85,8 @@ fn measure(bench: &Bench, users: u64, keep_alive: &str) -> Result<Held> {
     let seconds = users.div_ceil(ARRIVALS);
     let environment = format!(
         "target = \"http://{address}\"\nusers = {users}\narrive_over = \"{seconds}s\"\n\
-         [http]\nkeep_alive = \"{keep_alive}\"\n"
+         keep_programme = {}\n[http]\nkeep_alive = \"{}\"\n",
+        case.keep_programme, case.keep_alive
     );
     let mut client = Client::start(bench, "waiting_viewers.rhai", &environment)?;
     gather(&mut client, users)?;
