@@ -128,6 +128,8 @@ impl Program {
         let failure = Failure::new(&self.file, error);
         let place = match failure.kind {
             FailureKind::Endless => tree::loop_of(&self.ast, function),
+            // Sizes are mostly noticed at the place; chains of closures are not.
+            FailureKind::Size if failure.line.is_none() => tree::loop_of(&self.ast, function),
             FailureKind::Recursion => tree::recursion_of(&self.ast, function),
             _ => None,
         };
