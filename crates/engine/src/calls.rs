@@ -13,6 +13,7 @@ use url::Url;
 
 use crate::fiber::Reply;
 use crate::names::default_name;
+use crate::opening;
 use crate::scribe::{HopSample, NameId, TagsId};
 use crate::sockets;
 use crate::user::{Flow, User};
@@ -30,7 +31,7 @@ pub(crate) async fn answer(user: &Rc<User>, flow: &Flow, call: Call) -> Reply {
         }
         Call::Http(calls) => Box::pin(http(user, flow, calls)).await,
         Call::Json(body) => Ok(Answer::Json(json(user, &body))),
-        Call::Open(open) => Box::pin(sockets::open(user, flow, *open)).await,
+        Call::Open(open) => Box::pin(opening::open(user, flow, *open)).await,
         Call::Receive { socket, event, timeout } => {
             flow.take_intended();
             sockets::receive(user, socket, event, timeout).await

@@ -17,6 +17,7 @@ mod solo;
 mod user;
 mod calls;
 mod sockets;
+mod opening;
 mod timers;
 mod cues;
 

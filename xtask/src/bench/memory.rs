@@ -49,10 +49,7 @@ pub fn run(bench: &Bench) -> Result<()> {
     allow_many_files()?;
     client::build(bench)?;
     succeed(bench.cargo(&["build", "-p", "rehearsal-coordinator"]))?;
-    println!(
-        "{:<22}  {few:>8} users  {many:>8} users  {:>10}  {:>12}",
-        "a user holds", "KiB a user", "files a user"
-    );
+    println!("{:<22}  {few:>8} users  {many:>8} users  {:>10}  {:>12}", "a user holds", "KiB a user", "files a user");
     let mut rows = Vec::new();
     for case in &CASES {
         let held = [measure(bench, few, case)?, measure(bench, many, case)?];

@@ -13,6 +13,7 @@ mod counting;
 mod cues;
 mod loads;
 mod misbehaving;
+mod reference;
 mod sockets;
 mod stops;
 mod timers;

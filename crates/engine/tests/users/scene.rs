@@ -64,17 +64,22 @@ pub async fn play(text: impl Into<String>, system: SocketAddr) -> Played {
     scene(text, system).play().await
 }
 
+/// Does something on a thread as users have it.
+pub async fn on_user_thread<T: Send + 'static>(work: impl AsyncFnOnce() -> T + Send + 'static) -> T {
+    let (done, outcome) = oneshot::channel();
+    let on_thread = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        // Nobody waits any more only when the test has failed already.
+        let _ = done.send(runtime.block_on(work()));
+    };
+    thread::Builder::new().name("solo".into()).stack_size(STACK).spawn(on_thread).unwrap();
+    timeout(BOUND * 2, outcome).await.expect("the user's thread hangs").expect("the user's thread has panicked")
+}
+
 impl Scene {
     /// Plays user 0 on a thread of its own.
     pub async fn play(self) -> Played {
-        let (done, played) = oneshot::channel();
-        let on_thread = move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            // Nobody waits any more only when the test has failed already.
-            let _ = done.send(runtime.block_on(self.play_here()));
-        };
-        thread::Builder::new().name("solo".into()).stack_size(STACK).spawn(on_thread).unwrap();
-        timeout(BOUND * 2, played).await.expect("the user's thread hangs").expect("the user's thread has panicked")
+        on_user_thread(async move || self.play_here().await).await
     }
 
     async fn play_here(&self) -> Played {
@@ -84,11 +89,7 @@ impl Scene {
         let clock = Arc::new(RunClock::starting_at(Instant::now()));
         let solo = Solo::new(self.setup(&[]), clock, Some(tracer)).unwrap();
         let end = solo.play(self.runs[0], 0, Some(Instant::now() + BOUND)).await;
-        let mut told = Told::new(1);
-        solo.intervals().into_iter().for_each(|interval| told.add(0, interval));
-        told.ended(0);
-        told.check_calls();
-        Played { end, told, log: log.take() }
+        Played { end, told: Told::of(&solo), log: log.take() }
     }
 
     /// What a worker needs; one load a scenario.

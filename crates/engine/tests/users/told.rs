@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rehearsal_engine::Solo;
 use rehearsal_metrics::{
     Bins, CallCounts, CuePoints, ErrorCount, Interval, Ledger, Limits, Merger, Points, SeriesId, SeriesKey, Tags,
     UserState,
@@ -20,6 +21,15 @@ impl Told {
     pub fn new(threads: usize) -> Self {
         let merger = Merger::new(threads, Limits::default());
         Self { merger, whole: None, keys: BTreeMap::new(), seconds: Vec::new() }
+    }
+
+    /// What was counted of functions that ran by themselves.
+    pub fn of(solo: &Solo) -> Self {
+        let mut told = Self::new(1);
+        solo.intervals().into_iter().for_each(|interval| told.add(0, interval));
+        told.ended(0);
+        told.check_calls();
+        told
     }
 
     pub fn add(&mut self, thread: usize, interval: Interval) {
