@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use rehearsal_engine::{RunClock, Setup, Solo};
 use rehearsal_metrics::{Limits, UserState};
-use rehearsal_plan::AgentNumber;
+use rehearsal_plan::{AgentNumber, Load, Stay};
 use tokio::time::Instant;
 
 use crate::cli;
@@ -56,8 +56,8 @@ fn trace(prepared: Prepared) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting a runtime")?;
     runtime.block_on(async {
         let target = Target::open(&prepared.environment).await?;
-        let run =
-            prepared.plan.scenarios.first().map(|scenario| scenario.run.clone()).context("the plan has no scenario")?;
+        let first = prepared.plan.scenarios.first().context("the plan has no scenario")?;
+        let (run, stay) = (first.run.clone(), stay(&first.load));
         let setup = Setup {
             source: prepared.source,
             environment: target.environment(&prepared.environment),
@@ -74,10 +74,18 @@ fn trace(prepared: Prepared) -> anyhow::Result<ExitCode> {
         let tracer = Rc::new(|at: Duration, line: String| {
             let _ = writeln!(std::io::stdout(), "{:>9.3} s  {line}", at.as_secs_f64());
         });
-        let end = traced(setup, clock, tracer, &run).await;
+        let end = traced(setup, clock, tracer, &run, stay).await;
         target.close().await;
         end
     })
+}
+
+/// How long the traced user stays: as the load says of a user who comes alone.
+fn stay(load: &Load) -> Duration {
+    match load {
+        Load::Arrive { stay: Stay::AfterLastArrival(d) | Stay::Each(d), .. } => *d,
+        _ => TRACE_LIMIT,
+    }
 }
 
 async fn traced(
@@ -85,6 +93,7 @@ async fn traced(
     clock: Arc<RunClock>,
     tracer: rehearsal_engine::Tracer,
     run: &str,
+    stay: Duration,
 ) -> anyhow::Result<ExitCode> {
     let solo = Solo::new(Arc::new(setup.clone()), Arc::clone(&clock), Some(Rc::clone(&tracer)))?;
     if solo.has("setup") {
@@ -99,7 +108,7 @@ async fn traced(
         }
     }
     let solo = Solo::new(Arc::new(setup), clock, Some(tracer))?;
-    let end = solo.play(run, 0, Some(Instant::now() + TRACE_LIMIT)).await;
+    let end = solo.play(run, 0, Some(Instant::now() + stay)).await;
     let _ = writeln!(
         std::io::stderr(),
         "the user has {}",

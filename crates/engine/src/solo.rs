@@ -70,18 +70,12 @@ impl Solo {
         SoloOutcome { returned, first_sent: self.world.first_sent.get(), failure }
     }
 
-    /// Plays one whole user, until it leaves or the limit is reached. Returns how it left.
-    pub async fn play(&self, function: &str, number: u64, limit: Option<Instant>) -> State {
+    /// Plays one whole user, as if the plan sent it away at the given instant. Returns how it left.
+    pub async fn play(&self, function: &str, number: u64, leave_at: Option<Instant>) -> State {
         self.locally(async {
-            let user = User::new(&self.world, 0, number, None);
-            let (stop, alarms) = (Rc::clone(&user), Rc::clone(&self.world.alarms));
-            let limited = tokio::task::spawn_local(async move {
-                alarms.until(limit).await;
-                stop.leave(State::Cancelled);
-            });
-            let end = user.live(function, Instant::now(), &Leave::default()).await;
-            limited.abort();
-            end
+            let leave = Leave::default();
+            leave.at.set(leave_at);
+            User::new(&self.world, 0, number, None).live(function, Instant::now(), &leave).await
         })
         .await
     }

@@ -11,6 +11,7 @@ use rehearsal_engine::{RunClock, Solo};
 use rehearsal_metrics::UserState;
 use rehearsal_plan::{Cue, Environment, Layer, Plan};
 use rehearsal_script::{CueState, Method, Severity, Source, Transport, validate};
+use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -73,7 +74,8 @@ async fn faults(block: Block, environment: Environment) -> Vec<String> {
     let found: Vec<_> = found.map(|found| format!("{}:{}: {}", found.file, found.line, found.message)).collect();
     let Some(plan) = validated.plan.filter(|_| found.is_empty()) else { return found };
     let demo = demo();
-    let scene = Scene { environment, ..scene(source.text, demo.address()) };
+    let mut scene = scene(source.text, demo.address());
+    scene.environment = environment;
     let faults = on_user_thread(async move || rehearse(&scene, &plan).await).await;
     faults.into_iter().map(|fault| format!("example in line {}: {fault}", block.line)).collect()
 }
@@ -83,7 +85,9 @@ async fn rehearse(scene: &Scene, plan: &Plan) -> Vec<String> {
     let clock = Arc::new(RunClock::starting_at(Instant::now()));
     let solo = || Solo::new(scene.setup(&[]), Arc::clone(&clock), None).unwrap();
     let director = solo();
-    let (common, mut faults) = direct(&director, "setup", None).await;
+    let (common, fault) = direct(&director, "setup", None).await;
+    let mut faults = Vec::from_iter(fault);
+    let common = common.expect("what setup() returns can be shared");
     director.share(common.clone()).unwrap();
     for scenario in &plan.scenarios {
         let player = solo();
@@ -104,13 +108,13 @@ async fn rehearse(scene: &Scene, plan: &Plan) -> Vec<String> {
     faults
 }
 
-/// Runs a function of the coordinator, if it is there.
-async fn direct(director: &Solo, function: &str, cue: Option<CueState>) -> (serde_json::Value, Option<String>) {
+/// Runs a function of the coordinator, if it is there: what it returned, which only matters of `setup()`, and how it failed.
+async fn direct(director: &Solo, function: &str, cue: Option<CueState>) -> (Result<Value, String>, Option<String>) {
     if !director.has(function) {
-        return (serde_json::Value::Null, None);
+        return (Ok(Value::Null), None);
     }
     let outcome = director.call(function, cue).await;
-    (outcome.returned.unwrap(), outcome.failure.map(|failure| failure.to_string()))
+    (outcome.returned, outcome.failure.map(|failure| failure.to_string()))
 }
 
 /// Fires all cues again and again while the user is there: it hears them as soon as it listens.

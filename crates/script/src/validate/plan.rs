@@ -1,6 +1,6 @@
 //! What `plan()` returns, read into a [`Plan`]: every key known, every part checked, every problem with its place.
 
-use rehearsal_plan::{Cue, Expectations, Load, Plan, Problem, Scenario, Takeover, Threshold};
+use rehearsal_plan::{Cue, Expectations, Load, Plan, Scenario, Takeover, Threshold, ThresholdError};
 use rhai::{Array, Dynamic, Map, Position};
 
 use super::Findings;
@@ -126,18 +126,18 @@ impl Reader<'_, '_> {
                 self.error_at("thresholds", format!("a threshold is a text, not {text}"));
                 continue;
             };
-            match read_threshold(&text) {
+            match text.parse::<Threshold>() {
                 Ok(threshold) => thresholds.push(threshold),
-                Err(problem) => self.threshold_problem(&text, problem),
+                Err(error) => self.threshold_error(&text, error),
             }
         }
         thresholds
     }
 
-    fn threshold_problem(&mut self, text: &str, problem: Problem) {
+    fn threshold_error(&mut self, text: &str, error: ThresholdError) {
         let place = find_literal(&self.findings.source.text, text);
         let at = place.map_or(Position::NONE, |(line, column)| Position::new(line as u16, column as u16));
-        self.findings.error(at, format!("threshold \"{text}\": {}", problem.message), problem.hint);
+        self.findings.error(at, format!("threshold \"{text}\": {}", error.reason), error.hint);
     }
 
     fn expectations(&mut self, map: &mut Options) -> Option<Expectations> {
@@ -168,9 +168,4 @@ fn scenario(map: Map) -> Result<Scenario, String> {
     };
     let load = entry.take("load").and_then(Dynamic::try_cast::<Load>);
     Ok(Scenario { load: load.ok_or_else(|| format!("scenario `{name}` needs a `load`"))?, name, run })
-}
-
-fn read_threshold(text: &str) -> Result<Threshold, Problem> {
-    let threshold: Threshold = text.parse().map_err(|error: rehearsal_plan::ThresholdError| Problem::from(error))?;
-    Ok(threshold)
 }
