@@ -109,10 +109,6 @@ async fn traced(
     }
     let solo = Solo::new(Arc::new(setup), clock, Some(tracer))?;
     let end = solo.play(run, 0, Some(Instant::now() + stay)).await;
-    let _ = writeln!(
-        std::io::stderr(),
-        "the user has {}",
-        serde_json::to_string(&end).unwrap_or_default().trim_matches('"')
-    );
+    let _ = writeln!(std::io::stderr(), "the user has left: {}", end.name());
     Ok(if end == UserState::Failed { ExitCode::Failed } else { ExitCode::Pass })
 }
