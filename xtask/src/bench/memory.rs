@@ -3,6 +3,7 @@
 //! The slope between two sizes, so that what the process costs without users falls out. Once as bare as such a user is, once
 //! with an idle kept HTTP connection, as a browser has, and once with a page of JSON kept in the script's state.
 
+use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -77,7 +78,7 @@ fn row(name: &str, users: [u64; 2], held: &[Held; 2]) -> Value {
 fn measure(bench: &Bench, users: u64, case: &Case) -> Result<Held> {
     let address = free_address()?;
     let mut demo = pinned(SERVER_CPU, bench.built("coordinator"));
-    demo.args(["demo", "--listen", &address.to_string()]);
+    demo.args(["demo", "--listen", &address.to_string()]).stdout(Stdio::null());
     let _demo = Server::start(demo, address).context("starting the demo system")?;
     let seconds = users.div_ceil(ARRIVALS);
     let environment = format!(

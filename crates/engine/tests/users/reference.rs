@@ -3,24 +3,23 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rehearsal_engine::{RunClock, Solo};
 use rehearsal_metrics::UserState;
-use rehearsal_plan::{Cue, Environment, Layer, Plan};
+use rehearsal_plan::{Cue, Environment, Layer, Load, Plan, Stay};
 use rehearsal_script::{CueState, Method, Severity, Source, Transport, validate};
 use serde_json::Value;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
-use crate::scene::{Scene, demo, on_user_thread, scene};
+use crate::scene::{BOUND, Scene, demo, on_user_thread, scene};
 use crate::told::Told;
 
 const PAGE: &str = include_str!("../../../../docs/scenario.md");
 
-/// An example that nothing ends is played for this long, as if its plan had sent the user away.
+/// How long users stay whom only the plan ends, `.each_stays(d)`; all others must come to an end by themselves.
 const STAY: Duration = Duration::from_secs(2);
 
 /// Rhai itself calls these when a value becomes a text; no example would show them.
@@ -92,15 +91,24 @@ async fn rehearse(scene: &Scene, plan: &Plan) -> Vec<String> {
     for scenario in &plan.scenarios {
         let player = solo();
         player.share(common.clone()).unwrap();
-        let gone = Rc::new(Cell::new(false));
+        let stays = matches!(scenario.load, Load::Arrive { stay: Stay::Each(_), .. });
+        let leave_at = stays.then(|| Instant::now() + STAY);
+        let gone = Cell::new(false);
         let played = async {
-            let end = player.play(&scenario.run, 0, Some(Instant::now() + STAY)).await;
+            let end = timeout(BOUND, player.play(&scenario.run, 0, leave_at)).await;
             gone.set(true);
             end
         };
         let (end, missed) = tokio::join!(played, fire(&director, &plan.cues, &gone));
         faults.extend(missed);
-        faults.extend((end == UserState::Failed).then(|| format!("{} failed", scenario.run)));
+        match end {
+            Ok(UserState::Finished) => {}
+            Ok(end) => faults.push(format!("{} is {end:?}", scenario.run)),
+            Err(_) => {
+                faults.push(format!("{} does not come to an end", scenario.run));
+                return faults;
+            }
+        }
         faults.extend(complaints(&Told::of(&player)));
     }
     faults.extend(direct(&director, "teardown", None).await.1);
@@ -150,6 +158,7 @@ async fn every_example_works() {
     }
     let mut faults = playing.join_all().await.concat();
     faults.sort();
+    faults.dedup(); // a cue that is wrong is so at every firing
     assert!(faults.is_empty(), "docs/scenario.md:\n{}", faults.join("\n"));
 }
 
