@@ -36,8 +36,8 @@ pub(crate) async fn answer(user: &Rc<User>, flow: &Flow, call: Call) -> Reply {
             flow.take_intended();
             sockets::receive(user, socket, event, timeout).await
         }
-        Call::Send { socket, text } => {
-            sockets::send(user, socket, text);
+        Call::Send { socket, event, text } => {
+            sockets::send(user, socket, event, text);
             Ok(Answer::Done)
         }
         Call::Close { socket } => {

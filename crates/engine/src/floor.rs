@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::arrivals::{Arrivals, Share};
 use crate::cues::{self, CueAnnouncement};
-use crate::user::{Leave, User};
+use crate::user::{Leave, Session, User};
 use crate::worker::{Command, Report, Stop};
 use crate::world::World;
 
@@ -225,8 +225,15 @@ impl Floor {
         let present = Present { scenario, index: arrival.index, leave: Rc::clone(&leave) };
         self.present.borrow_mut().insert(arrival.number, present);
         let end = match load {
-            Some(Load::Population { .. }) => self.iterate(scenario, arrival.number, &run, intended, &leave).await,
-            _ => self.enter(scenario, arrival.number).live(&run, intended, &leave).await,
+            Some(Load::Population { keep_session, .. }) => {
+                self.iterate((scenario, arrival.number), &run, intended, &leave, keep_session).await
+            }
+            _ => {
+                let session = Session::fresh(&self.world, arrival.number);
+                let end = self.enter(scenario, session.clone()).live(&run, intended, &leave).await;
+                session.close();
+                end
+            }
         };
         self.present.borrow_mut().remove(&arrival.number);
         self.world.now();
@@ -236,24 +243,40 @@ impl Floor {
     }
 
     /// Makes a user. A stop since its start was decided did not find it among the live: it leaves at once.
-    fn enter(&self, scenario: usize, number: u64) -> Rc<User> {
-        let user = User::new(&self.world, scenario, number, None);
+    fn enter(&self, scenario: usize, session: Session) -> Rc<User> {
+        let user = User::new(&self.world, scenario, session, None);
         if self.stopped.get().is_some() {
             user.leave(State::Cancelled);
         }
         user
     }
 
-    /// A user of a population runs again and again; when it is sent away it finishes its iteration.
-    async fn iterate(&self, scenario: usize, number: u64, run: &str, intended: Instant, leave: &Leave) -> State {
+    /// A user of a population runs again and again, as somebody new unless it keeps its session. When it is sent away it
+    /// finishes its iteration.
+    async fn iterate(
+        &self,
+        (scenario, number): (usize, u64),
+        run: &str,
+        intended: Instant,
+        leave: &Leave,
+        keep_session: bool,
+    ) -> State {
         leave.patience.set(LAST_ITERATION);
         let mut intended = intended;
+        let mut session = Session::fresh(&self.world, number);
         loop {
-            let end = self.enter(scenario, number).live(run, intended, leave).await;
+            let end = self.enter(scenario, session.clone()).live(run, intended, leave).await;
             intended = Instant::now();
-            if end != State::Finished || self.stopped.get().is_some() || leave.at.get().is_some_and(|at| at <= intended)
-            {
+            let is_sent_away = self.stopped.get().is_some() || leave.at.get().is_some_and(|at| at <= intended);
+            let is_last = end != State::Finished || is_sent_away;
+            if is_last || !keep_session {
+                session.close();
+            }
+            if is_last {
                 return end;
+            }
+            if !keep_session {
+                session = Session::fresh(&self.world, number);
             }
             // An iteration that never waits must not keep the thread.
             tokio::task::yield_now().await;

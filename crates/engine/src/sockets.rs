@@ -34,6 +34,8 @@ struct Slot {
     any: Option<Handler>,
     on_close: Option<Handler>,
     inbox: VecDeque<Message>,
+    /// Events of the messages on their way out, in their order; messages without one are nameless.
+    sending: VecDeque<String>,
     waiters: Vec<Waiter>,
 }
 
@@ -60,6 +62,12 @@ impl Sockets {
     /// A connection carries the socket from now on.
     pub(crate) fn attach(&self, id: SocketId, commands: &Rc<Commands>) {
         self.slots.borrow_mut()[id.0 as usize].commands = Some(Rc::clone(commands));
+    }
+
+    /// The event of the message that has just been sent.
+    fn sent(&self, id: SocketId) -> String {
+        let sent = self.slots.borrow_mut().get_mut(id.0 as usize).and_then(|slot| slot.sending.pop_front());
+        sent.unwrap_or_default()
     }
 
     /// A task keeps a socket.
@@ -109,6 +117,7 @@ impl Slot {
             any: None,
             on_close: None,
             inbox: VecDeque::new(),
+            sending: VecDeque::new(),
             waiters: Vec::new(),
         }
     }
@@ -129,7 +138,10 @@ pub(crate) fn on_event(user: &Rc<User>, id: SocketId, event: SocketEvent) {
     let Some(transport) = user.sockets.slots.borrow().get(id.0 as usize).map(|slot| slot.transport) else { return };
     let mut scribe = user.world.scribe.borrow_mut();
     match event {
-        SocketEvent::Sent => scribe.count(user.tags(), "socket.sent", &[("transport", transport.as_str())], 1),
+        SocketEvent::Sent => {
+            let event = user.sockets.sent(id);
+            scribe.count(user.tags(), "socket.sent", &[("transport", transport.as_str()), ("event", &event)], 1);
+        }
         SocketEvent::Poll(poll) => {
             let took = poll.ended.saturating_duration_since(poll.queued);
             match poll.status {
@@ -168,6 +180,7 @@ pub(crate) fn on_closed(user: &Rc<User>, id: SocketId, closed: &Closed) -> bool 
         let mut slots = user.sockets.slots.borrow_mut();
         let slot = &mut slots[id.0 as usize];
         slot.commands = None;
+        slot.sending.clear();
         slot.waiters.clear();
         let (by, code) = (closed.by.as_str(), closed.code.to_string());
         let tags = [("transport", slot.transport.as_str()), ("by", by), ("code", &code)];
@@ -283,13 +296,18 @@ pub(crate) async fn receive(user: &Rc<User>, id: SocketId, event: Option<String>
 }
 
 /// Queues a text; what cannot be queued is an error of this user's, counted.
-pub(crate) fn send(user: &User, id: SocketId, text: String) {
-    let commands = user.sockets.slots.borrow().get(id.0 as usize).and_then(|slot| slot.commands.clone());
-    let result = match commands {
-        Some(commands) => commands.send(Outgoing::Text(text)).map_err(|error| error.to_string()),
-        None => Err("sending on the socket: it is closed".to_owned()),
+pub(crate) fn send(user: &User, id: SocketId, event: Option<String>, text: String) {
+    let queued = match user.sockets.slots.borrow_mut().get_mut(id.0 as usize) {
+        Some(Slot { commands: Some(commands), sending, .. }) => {
+            let queued = commands.send(Outgoing::Text(text)).map_err(|error| error.to_string());
+            if queued.is_ok() {
+                sending.push_back(event.unwrap_or_default());
+            }
+            queued
+        }
+        _ => Err("sending on the socket: it is closed".to_owned()),
     };
-    if let Err(message) = result {
+    if let Err(message) = queued {
         user.world.now();
         user.world.scribe.borrow_mut().error(user.tags(), "send", &message);
     }

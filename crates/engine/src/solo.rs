@@ -9,7 +9,7 @@ use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 use crate::clock::RunClock;
-use crate::user::{Flow, Leave, User};
+use crate::user::{Flow, Leave, Session, User};
 use crate::world::{Setup, Tracer, World, WorldError};
 
 /// A world for single functions. Its samples are not part of the run; [`Solo::intervals`] has them for traces.
@@ -58,7 +58,7 @@ impl Solo {
 
     async fn call_here(&self, function: &str, cue: Option<CueState>) -> SoloOutcome {
         self.world.first_sent.set(None);
-        let user = User::new(&self.world, 0, 0, cue);
+        let user = User::new(&self.world, 0, Session::fresh(&self.world, 0), cue);
         let (world, name) = (Rc::clone(&self.world), function.to_owned());
         let result = user.drive(&Flow::intended_at(None), move || world.program.run(&name)).await;
         let (returned, failure) = match result {
@@ -75,7 +75,8 @@ impl Solo {
         self.locally(async {
             let leave = Leave::default();
             leave.at.set(leave_at);
-            User::new(&self.world, 0, number, None).live(function, Instant::now(), &leave).await
+            let session = Session::fresh(&self.world, number);
+            User::new(&self.world, 0, session, None).live(function, Instant::now(), &leave).await
         })
         .await
     }

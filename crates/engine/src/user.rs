@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | living | its arrival | [`User::leave`]: the plan's instant, `leave()`, an error, a stop, or nothing left to do |
 //! | leaving | flows that wait are resumed with a stop; calls in flight get [`GRACE`] | the last flow has ended |
-//! | gone | sockets and connections are closed | |
+//! | gone | sockets are closed; connections too, unless the next iteration keeps the session | |
 //!
 //! A *flow* is one run of script code: the main function, a handler, a tick of a timer. Flows of a user take turns where
 //! they wait. A user without a running flow holds no stack.
@@ -72,6 +72,27 @@ impl Flow {
     }
 }
 
+/// What a user of a population may keep from one iteration to the next: cookies, connections, values, random numbers.
+#[derive(Clone)]
+pub(crate) struct Session {
+    client: Rc<Client>,
+    state: Rc<UserState>,
+}
+
+impl Session {
+    /// That of somebody who has never been here.
+    pub(crate) fn fresh(world: &World, number: u64) -> Self {
+        let (network, options) = (Rc::clone(&world.network), Rc::clone(&world.client_options));
+        let client = Rc::new(Client::new(network, options, world.user_headers(number)));
+        Self { client, state: Rc::new(UserState::new(number, world.setup.seed, false)) }
+    }
+
+    /// Ends its connections.
+    pub(crate) fn close(&self) {
+        self.client.close();
+    }
+}
+
 /// When the plan wants a user to leave. Versions of the plan may move it while the user is there.
 #[derive(Default)]
 pub(crate) struct Leave {
@@ -89,14 +110,12 @@ impl Leave {
 
 impl User {
     /// Makes a user that has not done anything yet.
-    pub(crate) fn new(world: &Rc<World>, scenario: usize, number: u64, cue: Option<CueState>) -> Rc<Self> {
-        let client =
-            Client::new(Rc::clone(&world.network), Rc::clone(&world.client_options), world.user_headers(number));
-        let client = Rc::new(client);
+    pub(crate) fn new(world: &Rc<World>, scenario: usize, session: Session, cue: Option<CueState>) -> Rc<Self> {
+        let Session { client, state } = session;
         Rc::new_cyclic(|itself| Self {
             itself: itself.clone(),
             client,
-            state: Rc::new(UserState::new(number, world.setup.seed, false)),
+            state,
             cue,
             sockets: Sockets::default(),
             timers: Timers::default(),
@@ -192,7 +211,7 @@ impl User {
         self.leaving.get().unwrap_or(State::Finished)
     }
 
-    /// Lets calls in flight end within the grace, then closes sockets and connections.
+    /// Lets calls in flight end within the grace, then closes sockets. Connections end with the session.
     pub(crate) async fn depart(&self) {
         let ended = self.until(|user| user.flows.get() == 0);
         if tokio::time::timeout(GRACE, ended).await.is_err() {
@@ -203,7 +222,6 @@ impl User {
         self.sockets.close_all();
         // Closing handshakes are bounded by the sockets themselves.
         self.until(|user| user.sockets.open_count() == 0).await;
-        self.client.close();
     }
 
     /// Starts a flow beside the others.

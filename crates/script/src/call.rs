@@ -78,8 +78,8 @@ pub enum Call {
     Open(Box<OpenCall>),
     /// The next message of a socket: of one event, or any.
     Receive { socket: SocketId, event: Option<String>, timeout: Duration },
-    /// A text frame.
-    Send { socket: SocketId, text: String },
+    /// A text frame, and the event in it if the script named one.
+    Send { socket: SocketId, event: Option<String>, text: String },
     /// Closing from the user's side.
     Close { socket: SocketId },
     /// Waiting.

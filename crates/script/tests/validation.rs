@@ -57,6 +57,12 @@ fn unknown_names_are_found() {
     finds(&format!("{GOOD}fn never() {{ let ballot = 1; sleep(balot) }}"), 3, 36, "did you mean `ballot`");
 }
 
+#[test]
+fn an_optional_key_of_the_environment_is_no_mistake() {
+    let asks = "fn never() { if env.contains(\"pause\") { sleep(env.pause) } }";
+    assert_eq!(look(&format!("{GOOD}{asks}")).diagnostics, []);
+}
+
 /// Handlers get the socket as a parameter; a closure that captures the variable it is set on is refused by Rhai when it
 /// is reached, minutes into a run.
 #[test]

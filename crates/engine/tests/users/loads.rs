@@ -102,6 +102,24 @@ async fn a_population_runs_again_with_fresh_cookies() {
 }
 
 #[tokio::test]
+async fn a_population_that_keeps_its_session_goes_on_with_it() {
+    let server = Server::start(|_, _| Act::With(200, "set-cookie: session=1".to_owned())).await;
+    let stages = vec![
+        Stage::RampTo { users: 2, over: Duration::ZERO },
+        Stage::Hold { over: Duration::from_millis(600) },
+    ];
+    let text = "fn user() { user.rounds = if user.rounds == () { 1 } else { user.rounds + 1 };
+        http::get(\"/round\"); sleep(\"50ms\"); if user.rounds == 5 { count(\"fifth\", 1); } }";
+    let load = Load::Population { stages, keep_session: true };
+    let told = numbered(text, &server).crew(&[load], 1).play().await;
+    assert_eq!(told.count("custom.fifth", &[]), 2, "each comes once to its fifth iteration");
+    let seen = server.seen();
+    let without = seen.requests.iter().filter(|request| request.header("cookie").is_none()).count();
+    assert_eq!(without, 2, "only a user's first request is without its cookie");
+    assert_eq!(told.moved(State::Live, State::Finished), 2);
+}
+
+#[tokio::test]
 async fn a_rate_drops_what_it_may_not_start() {
     let server = quiet().await;
     let stages = vec![

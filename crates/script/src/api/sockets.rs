@@ -101,7 +101,7 @@ fn register_sending(engine: &mut Engine) {
             Some(text) => text,
             None => to_json(&value)?.to_string(),
         };
-        send(socket, text)
+        send(socket, None, text)
     });
     engine.register_fn("emit", |socket: &mut Socket, event: ImmutableString| emit(socket, &event, Dynamic::UNIT));
     engine.register_fn("emit", |socket: &mut Socket, event: ImmutableString, data: Dynamic| emit(socket, &event, data));
@@ -114,12 +114,13 @@ fn register_sending(engine: &mut Engine) {
 }
 
 fn emit(socket: &Socket, event: &str, data: Dynamic) -> Fallible<()> {
-    send(socket, serde_json::json!({ "event": event, "data": to_json(&data)? }).to_string())
+    let text = serde_json::json!({ "event": event, "data": to_json(&data)? }).to_string();
+    send(socket, Some(event.to_owned()), text)
 }
 
-fn send(socket: &Socket, text: String) -> Fallible<()> {
+fn send(socket: &Socket, event: Option<String>, text: String) -> Fallible<()> {
     if socket.transport == Transport::Polling {
         return Err("a plain polling socket cannot send: use http::post".into());
     }
-    ask("send()", Call::Send { socket: socket.id, text }).map(|_| ())
+    ask("send()", Call::Send { socket: socket.id, event, text }).map(|_| ())
 }

@@ -18,6 +18,10 @@ pub(super) struct Names {
     declared: BTreeSet<String>,
     keys: Vec<String>,
     unresolved: Vec<(String, Position)>,
+    /// Keys of the environment that are read and not there.
+    missing: Vec<(String, Position)>,
+    /// Keys that the text asks for with `env.contains("…")`: whoever asks knows that they may be missing.
+    asked: BTreeSet<String>,
 }
 
 impl Names {
@@ -27,7 +31,14 @@ impl Names {
             program.ast.iter_functions().map(|function| function.name.to_owned()).collect();
         known.extend(GLOBALS.iter().map(|name| (*name).to_owned()));
         let keys = env.0.keys().cloned().collect();
-        Self { known, declared: BTreeSet::new(), keys, unresolved: Vec::new() }
+        Self {
+            known,
+            declared: BTreeSet::new(),
+            keys,
+            unresolved: Vec::new(),
+            missing: Vec::new(),
+            asked: BTreeSet::new(),
+        }
     }
 
     pub(super) fn look(&mut self, path: &[ASTNode], findings: &mut Findings) {
@@ -46,7 +57,7 @@ impl Names {
                 }
             }
             Some(ASTNode::Expr(Expr::Dot(both, ..))) => {
-                self.look_at_env(&both.lhs, &both.rhs, findings);
+                self.look_at_env(&both.lhs, &both.rhs);
                 look_at_capture(&both.lhs, &both.rhs, findings);
             }
             _ => {}
@@ -55,6 +66,7 @@ impl Names {
 
     /// Names the variables that nobody declared, now that all declarations have been seen.
     pub(super) fn finish(self, findings: &mut Findings) {
+        self.finish_env(findings);
         for (name, at) in &self.unresolved {
             if self.known.contains(name) {
                 continue;
@@ -69,13 +81,29 @@ impl Names {
         }
     }
 
-    fn look_at_env(&self, lhs: &Expr, rhs: &Expr, findings: &mut Findings) {
-        let (Some("env"), Some((key, at))) = (variable_name(lhs), first_property(rhs)) else { return };
-        if !self.keys.iter().any(|known| known == key) {
+    fn look_at_env(&mut self, lhs: &Expr, rhs: &Expr) {
+        if variable_name(lhs) != Some("env") {
+            return;
+        }
+        if let Some((call, _)) = first_method(rhs)
+            && call.name == "contains"
+            && let Some(Expr::StringConstant(key, _)) = call.args.first()
+        {
+            self.asked.insert(key.to_string());
+        }
+        if let Some((key, at)) = first_property(rhs)
+            && !self.keys.iter().any(|known| known == key)
+        {
+            self.missing.push((key.to_owned(), at));
+        }
+    }
+
+    fn finish_env(&self, findings: &mut Findings) {
+        for (key, at) in self.missing.iter().filter(|(key, _)| !self.asked.contains(key)) {
             let near = nearest(key, self.keys.iter().map(String::as_str));
             let hint = near.map(|near| format!("did you mean `env.{near}`?"));
             let hint = hint.unwrap_or_else(|| format!("set it in the environment file or with --set {key}=…"));
-            findings.error(at, format!("the environment has no key `{key}`"), Some(hint));
+            findings.error(*at, format!("the environment has no key `{key}`"), Some(hint));
         }
     }
 }
