@@ -55,9 +55,13 @@ pub fn judge_run(
         agents: &names,
     });
     judgement.findings.extend(findings(outcome, counted));
-    let code = match &outcome.ending {
-        Ending::Fault(_) => ExitCode::Internal,
-        _ => ExitCode::of(judgement.verdict, ending),
+    for finding in &mut judgement.findings {
+        (finding.from_s, finding.to_s) = (finding.from_s.min(duration_s), finding.to_s.min(duration_s));
+    }
+    let code = match (&outcome.ending, ExitCode::of(judgement.verdict, ending)) {
+        // What could not go on has not passed, whatever was measured until then.
+        (Ending::Fault(_), ExitCode::Pass) => ExitCode::Internal,
+        (_, code) => code,
     };
     let report = RunReport::new(ReportInput {
         run_id: run_id.to_owned(),

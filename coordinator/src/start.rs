@@ -206,7 +206,10 @@ fn conclude(
     folder.write("timeline.hlog", &hlog)?;
     let mut stdout = std::io::stdout();
     let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    write!(stdout, "{}", text::render(&judged.report, colour)).context("printing the summary")?;
-    writeln!(std::io::stderr(), "\n{}", folder.path().display()).context("printing the folder")?;
+    // Whoever reads may have gone; the verdict stands all the same.
+    if let Err(error) = write!(stdout, "{}", text::render(&judged.report, colour)) {
+        let _ = writeln!(std::io::stderr(), "warning: printing the summary failed: {error}");
+    }
+    let _ = writeln!(std::io::stderr(), "\n{}", folder.path().display());
     Ok(judged.code)
 }

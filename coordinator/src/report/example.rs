@@ -44,8 +44,8 @@ fn recorder() -> Recorder {
     recorder.health(Health { lag_max_micros: 31_000, ..Health::default() });
     recorder.cue_snapshot(1, "websocket", 5, 4);
     recorder.cue_snapshot(1, "polling", 1, 1);
-    (0..4).for_each(|place| recorder.cue_heard(1, "websocket", 7_000 + place * 1_000));
-    recorder.cue_heard(1, "polling", 40_000);
+    (0..4).for_each(|place| recorder.cue_heard(1, "websocket", 7_000 + place * 1_000, true));
+    recorder.cue_heard(1, "polling", 40_000, true);
     for millis in [Some(80), Some(120), Some(450), Some(90), None] {
         call(&mut recorder, "vote", millis.map(Duration::from_millis));
         let check = recorder.series(Kind::Ratio, &SeriesKey::new("checks").with("name", "vote counted"));

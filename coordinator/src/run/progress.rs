@@ -67,7 +67,8 @@ impl Progress {
         let elapsed = now.since(started).as_secs_f64();
         let whole = versions.end().map_or(elapsed, |end| end.since(started).as_secs_f64());
         let of = if versions.end().is_some() { format!(" of {whole:.0} s") } else { " s".to_owned() };
-        self.draw(elapsed, whole, &format!("{elapsed:.0}{of}"), &lines(timeline, cues));
+        let waiting = if elapsed > whole + 1.0 { ", waiting for users to leave and for the last numbers" } else { "" };
+        self.draw(elapsed, whole, &format!("{elapsed:.0}{of}{waiting}"), &lines(timeline, cues));
     }
 
     fn draw(&self, done: f64, whole: f64, prefix: &str, lines: &[String]) {

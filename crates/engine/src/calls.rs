@@ -183,8 +183,10 @@ struct CallLog<'a> {
     name: Option<&'a str>,
     expect: Option<&'a Expect>,
     open: Cell<Option<NameId>>,
-    /// The last hop, if it was answered.
-    answered: Cell<Option<NameId>>,
+    /// The last hop, if it was answered by a redirect: what that was worth shows when the next one begins, or the call ends.
+    redirect: Cell<Option<NameId>>,
+    /// What is in flight, for the list of errors if it is cut.
+    address: RefCell<String>,
 }
 
 impl<'a> CallLog<'a> {
@@ -202,7 +204,8 @@ impl<'a> CallLog<'a> {
             name,
             expect: options.map(|options| &options.expect),
             open: Cell::default(),
-            answered: Cell::default(),
+            redirect: Cell::default(),
+            address: RefCell::default(),
         }
     }
 
@@ -215,6 +218,10 @@ impl<'a> CallLog<'a> {
     }
 
     fn begun(&self, hop: u32, method: &http::Method, url: &Url) {
+        self.redirected();
+        let mut address = self.address.borrow_mut();
+        address.clear();
+        address.extend([method.as_str(), " ", url.as_str()]);
         let mut scribe = self.user.world.scribe.borrow_mut();
         let name = match self.name.filter(|_| hop == 0) {
             Some(name) => scribe.name(name),
@@ -226,7 +233,7 @@ impl<'a> CallLog<'a> {
 
     fn ended(&self, hop: &Hop) {
         let Some(name) = self.open.take() else { return };
-        self.answered.set(hop.outcome.is_ok().then_some(name));
+        self.redirect.set(hop.outcome.is_ok_and(|status| (300..400).contains(&status)).then_some(name));
         let world = &self.user.world;
         if hop.hop == 0 && world.first_sent.get().is_none() {
             world.first_sent.set(Some(hop.sent));
@@ -254,9 +261,16 @@ impl<'a> CallLog<'a> {
 }
 
 impl CallLog<'_> {
+    /// The redirect was followed, or was all that was wanted.
+    fn redirected(&self) {
+        if let Some(name) = self.redirect.take() {
+            self.user.world.scribe.borrow_mut().led_on(self.tags, name);
+        }
+    }
+
     /// A call that failed although its last hop was answered: a redirect that leads nowhere, or too many of them.
     fn failed(&self, failure: &Failure) {
-        let Some(name) = self.answered.take() else { return };
+        let Some(name) = self.redirect.take() else { return };
         self.user.world.now();
         let explain = || failure.to_string();
         self.user.world.scribe.borrow_mut().failed(self.tags, name, failure.kind.as_str(), &explain);
@@ -265,9 +279,13 @@ impl CallLog<'_> {
 
 impl Drop for CallLog<'_> {
     fn drop(&mut self) {
+        self.redirected();
         if let Some(name) = self.open.take() {
             self.user.world.now();
-            self.user.world.scribe.borrow_mut().call(name, CallStep::Cut);
+            let sample = format!("{}: no answer when the user had to go", self.address.borrow());
+            let mut scribe = self.user.world.scribe.borrow_mut();
+            scribe.call(name, CallStep::Cut);
+            scribe.error(self.tags, "cut", &sample);
         }
     }
 }

@@ -69,32 +69,38 @@ pub(crate) fn snapshot(world: &World, firing: u32) {
     for user in world.users.borrow().values().filter(|user| !user.is_leaving()) {
         user.present.set(user.present.get() | bit(firing));
         user.heard.set(user.heard.get() & !bit(firing));
+        user.ready.set(user.ready.get() & !bit(firing));
         let (open, hearing) = event.as_deref().map_or((None, None), |event| user.sockets.hearing(event));
         let transport = hearing.or(open).map_or("none", Transport::as_str);
         recorder.cue_snapshot(firing, transport, 1, u64::from(hearing.is_some()));
+        if hearing.is_some() {
+            user.ready.set(user.ready.get() | bit(firing));
+        }
     }
 }
 
 /// Notes that a message arrived at a user, if it belongs to a cue.
 pub(crate) fn hear(user: &Rc<User>, transport: Transport, message: &Message) {
     let world = &user.world;
-    let Some((firing, at)) = world.cues.borrow().matching(message) else { return };
+    let arrived: RunTime = world.clock.at(message.at);
+    let Some((firing, at)) = world.cues.borrow().matching(message, arrived) else { return };
     snapshot(world, firing);
     let was_present = user.present.get() & bit(firing) != 0;
     let had_heard = user.heard.get() & bit(firing) != 0;
     user.heard.set(user.heard.get() | bit(firing));
-    let after: RunTime = world.clock.at(message.at);
+    let is_ready = user.ready.get() & bit(firing) != 0;
     let mut scribe = world.scribe.borrow_mut();
     match (had_heard, was_present) {
         (true, _) => scribe.cues().cue_duplicate(firing),
-        (false, true) => scribe.cues().cue_heard(firing, transport.as_str(), after.0 - at.0),
+        (false, true) => scribe.cues().cue_heard(firing, transport.as_str(), arrived.0 - at.0, is_ready),
         (false, false) => scribe.cues().cue_late_heard(firing),
     }
 }
 
 impl Cues {
-    /// The latest firing that a message belongs to.
-    fn matching(&self, message: &Message) -> Option<(u32, RunTime)> {
+    /// The latest firing that a message belongs to. One that carries the id belongs whatever the clocks say; one that is
+    /// told by its event and its time alone cannot have come before the instant.
+    fn matching(&self, message: &Message, arrived: RunTime) -> Option<(u32, RunTime)> {
         let event = message.event.as_deref()?;
         let belongs = |cue: &CueAnnouncement| {
             let same_event = cue.event.as_deref() == Some(event);
@@ -105,7 +111,7 @@ impl Cues {
                     None => serde_json::from_str(&cue.id).is_ok_and(|id: serde_json::Value| id == *value),
                 })
             });
-            same_event && same_id
+            same_event && same_id && (cue.pointer.is_some() || arrived >= cue.at)
         };
         let found = self.announced.iter().rev().find(|(cue, _)| belongs(cue));
         found.map(|(cue, _)| (cue.firing, cue.at))

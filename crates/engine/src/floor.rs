@@ -201,7 +201,8 @@ impl Floor {
         let cap = self.arrivals.borrow().cap(scenario);
         let full = cap.is_some_and(|cap| self.live.borrow()[scenario] >= cap);
         if full {
-            return self.drop_start();
+            // The plan itself says so: no fault of this generator.
+            return self.world.scribe.borrow_mut().transition(State::Waiting, State::Dropped);
         }
         let mut scribe = self.world.scribe.borrow_mut();
         scribe.transition(State::Waiting, State::Live);

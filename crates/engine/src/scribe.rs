@@ -154,6 +154,8 @@ impl Scribe {
                 let kind = if status < 500 { "4xx" } else { "5xx" };
                 self.failed(sample.tags, sample.name, kind, sample.explain);
             }
+            // A redirect is no success yet: it may lead nowhere.
+            300..400 => {}
             _ => self.recorder.ratio(series.failed, false),
         }
     }
@@ -176,6 +178,13 @@ impl Scribe {
         let tags = self.tag_set(sample.tags).with("name", self.names[sample.name.0 as usize].0.as_str());
         let failed = self.recorder.series(Kind::Ratio, &SeriesKey { metric: "http.failed".to_owned(), tags });
         CallSeries { response, service, first_byte, failed }
+    }
+
+    /// Counts a redirect that led somewhere.
+    pub(crate) fn led_on(&mut self, tags: TagsId, name: NameId) {
+        let tags = self.tag_set(tags).with("name", self.names[name.0 as usize].0.as_str());
+        let id = self.recorder.series(Kind::Ratio, &SeriesKey { metric: "http.failed".to_owned(), tags });
+        self.recorder.ratio(id, false);
     }
 
     /// Counts a call as failed, with a sample of why.

@@ -30,6 +30,8 @@ struct Slot {
     transport: Transport,
     /// There while the socket is open.
     commands: Option<Rc<Commands>>,
+    /// The script has closed it; the farewell is under way.
+    closing: bool,
     events: Vec<(Box<str>, Handler)>,
     any: Option<Handler>,
     on_close: Option<Handler>,
@@ -81,12 +83,13 @@ impl Sockets {
     }
 
     pub(crate) fn is_open(&self, id: SocketId) -> bool {
-        self.slots.borrow().get(id.0 as usize).is_some_and(|slot| slot.commands.is_some())
+        self.slots.borrow().get(id.0 as usize).is_some_and(|slot| slot.commands.is_some() && !slot.closing)
     }
 
     pub(crate) fn close(&self, id: SocketId) {
-        if let Some(commands) = self.slots.borrow().get(id.0 as usize).and_then(|slot| slot.commands.as_ref()) {
+        if let Some(Slot { commands: Some(commands), closing, .. }) = self.slots.borrow_mut().get_mut(id.0 as usize) {
             commands.close(NORMAL);
+            *closing = true;
         }
     }
 
@@ -113,6 +116,7 @@ impl Slot {
         Self {
             transport,
             commands: None,
+            closing: false,
             events: Vec::new(),
             any: None,
             on_close: None,
@@ -146,9 +150,18 @@ pub(crate) fn on_event(user: &Rc<User>, id: SocketId, event: SocketEvent) {
             let took = poll.ended.saturating_duration_since(poll.queued);
             match poll.status {
                 Ok(status) => {
-                    let status = status.to_string();
-                    let tags = [("transport", transport.as_str()), ("status", status.as_str())];
+                    let text = status.to_string();
+                    let tags = [("transport", transport.as_str()), ("status", text.as_str())];
                     scribe.duration(user.tags(), "socket.poll", &tags, took);
+                    if status >= 400 {
+                        let tags = [("transport", transport.as_str()), ("kind", "status")];
+                        scribe.ratio(user.tags(), "socket.failed", &tags, true);
+                        scribe.error(
+                            user.tags(),
+                            "socket status",
+                            &format!("a poll was answered with status {status}"),
+                        );
+                    }
                 }
                 Err(kind) => {
                     let explanation = format!("a poll failed: {kind}");

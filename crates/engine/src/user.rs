@@ -54,6 +54,8 @@ pub struct User {
     /// Bit n mod 64: it was live when cue n was fired, and it has heard cue n.
     pub(crate) present: Cell<u64>,
     pub(crate) heard: Cell<u64>,
+    /// Likewise: it was connected with a handler when cue n was fired.
+    pub(crate) ready: Cell<u64>,
 }
 
 /// When the plan wanted a flow to begin: the response time of its first call counts from there.
@@ -126,6 +128,7 @@ impl User {
             changed: Notify::new(),
             present: Cell::new(0),
             heard: Cell::new(0),
+            ready: Cell::new(0),
             world: Rc::clone(world),
         })
     }

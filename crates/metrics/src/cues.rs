@@ -103,6 +103,7 @@ impl CueSummary {
         points.heard.values().for_each(|hearings| delays.merge(&delays_of(firing, points, hearings)));
         let total = total_snapshot(points);
         let heard = points.heard_by();
+        let unready = points.unready.values().fold(0, |sum: u64, users| sum.saturating_add(*users));
         let seconds = |delay: Option<Duration>| delay.map(|delay| delay.as_secs_f64());
         let exact = |after: Option<i64>| after.map(|after| firing.delay(after)).map(|micros| micros as f64 / 1e6);
         CueSummary {
@@ -116,7 +117,7 @@ impl CueSummary {
             late_heard: points.late_heard,
             duplicates: points.duplicates,
             reach: total.and_then(|total| share(heard, total.live)),
-            delivery: total.and_then(|total| share(heard, total.connected)),
+            delivery: total.and_then(|total| share(heard.saturating_sub(unready), total.connected)),
             first: exact(points.first_micros),
             p50: seconds(delays.percentile(50.0)),
             p99: seconds(delays.percentile(99.0)),
@@ -144,10 +145,11 @@ pub(crate) fn cue_points(firing: &CueFiring, points: &CuePoints) -> Vec<(SeriesK
     });
     let mut series: Vec<_> = delays.collect();
     for (transport, row) in transports_of(points) {
-        // Users that connected after the snapshot may make more hear it than were connected.
-        let ratio = |total: u64| Points::Ratio { yes: row.heard.min(total), total };
-        series.push((key("cue.reach", &transport), ratio(row.live)));
-        series.push((key("cue.delivery", &transport), ratio(row.connected)));
+        // A user may hear on another transport than the one it had at the instant.
+        let ratio = |heard: u64, total: u64| Points::Ratio { yes: heard.min(total), total };
+        let ready = row.heard.saturating_sub(points.unready.get(&transport).copied().unwrap_or(0));
+        series.push((key("cue.reach", &transport), ratio(row.heard, row.live)));
+        series.push((key("cue.delivery", &transport), ratio(ready, row.connected)));
     }
     series
 }
@@ -169,7 +171,8 @@ fn transports_of(points: &CuePoints) -> BTreeMap<String, TransportSummary> {
     let rows = points.snapshot.iter().flatten().map(|(transport, Snapshot { live, connected })| {
         let hearings = points.heard.get(transport).into_iter().flat_map(BTreeMap::values);
         let heard = hearings.fold(0, |sum: u64, users| sum.saturating_add(*users));
-        let (reach, delivery) = (share(heard, *live), share(heard, *connected));
+        let ready = heard.saturating_sub(points.unready.get(transport).copied().unwrap_or(0));
+        let (reach, delivery) = (share(heard, *live), share(ready, *connected));
         (transport.clone(), TransportSummary { live: *live, connected: *connected, heard, reach, delivery })
     });
     rows.collect()
@@ -228,7 +231,7 @@ mod tests {
             }
             if agent == 1 {
                 for after_micros in [3_900, 14_000, 15_000, 104_000] {
-                    recorder.cue_heard(1, "websocket", after_micros);
+                    recorder.cue_heard(1, "websocket", after_micros, true);
                 }
                 recorder.cue_duplicate(1);
                 recorder.cue_late_heard(1);

@@ -35,6 +35,9 @@ pub struct CuePoints {
     pub snapshot: Option<BTreeMap<String, Snapshot>>,
     /// By transport.
     pub heard: BTreeMap<String, Hearings>,
+    /// Of those in `heard`, by transport, users that were there at the instant but not connected with a handler: they
+    /// count for reach and not for delivery.
+    pub unready: BTreeMap<String, u64>,
     /// Users that heard it without being in the snapshot: they came after the instant.
     pub late_heard: u64,
     /// Further hearings by users that had heard it already.
@@ -65,6 +68,11 @@ impl CuePoints {
         self.widen(Some(after_micros), Some(after_micros));
     }
 
+    /// Notes that the user who has just heard was not ready to hear at the instant.
+    pub fn was_unready(&mut self, transport: &str) {
+        *self.unready.entry(transport.to_owned()).or_default() += 1;
+    }
+
     /// Number of first hearings by users in the snapshot, over all transports.
     pub fn heard_by(&self) -> u64 {
         self.heard.values().flat_map(BTreeMap::values).fold(0, |sum: u64, users| sum.saturating_add(*users))
@@ -79,6 +87,7 @@ impl CuePoints {
         merge_maps(&mut self.heard, other.heard, |mine, theirs| {
             merge_maps(mine, theirs, |users, more| *users = users.saturating_add(more));
         });
+        merge_maps(&mut self.unready, other.unready, |users, more| *users = users.saturating_add(more));
         self.late_heard = self.late_heard.saturating_add(other.late_heard);
         self.duplicates = self.duplicates.saturating_add(other.duplicates);
         self.widen(other.first_micros, other.last_micros);

@@ -23,6 +23,10 @@ pub struct MetricSet {
     duration: Duration,
 }
 
+/// Ratios of what went wrong, and the tag that only failures have.
+const FAILURES: [&str; 2] = ["http.failed", "socket.failed"];
+const FAILURE_TAG: &str = "kind";
+
 impl MetricSet {
     /// Takes the whole run, which lasted `duration`.
     pub fn whole(timeline: &Timeline, firings: &[CueFiring], duration: Duration) -> MetricSet {
@@ -64,7 +68,26 @@ impl MetricSet {
         let mut total = None;
         let matching = self.series.iter().filter(|(key, _)| key.matches(&selector.metric, &selector.tags));
         matching.for_each(|(_, points)| merge_into(&mut total, points));
-        self.statistic_of(&total?, stat)
+        self.statistic_for(selector, &total?, stat)
+    }
+
+    /// Computes a statistic of the samples that a selector has. The rate of one kind of failures is over all calls, and those
+    /// that did not fail have no kind.
+    pub(crate) fn statistic_for(&self, selector: &SeriesKey, points: &Points, stat: Statistic) -> Option<f64> {
+        let is_of_one_kind = FAILURES.contains(&selector.metric.as_str()) && selector.tags.get(FAILURE_TAG).is_some();
+        match points {
+            Points::Ratio { yes, .. } if is_of_one_kind && stat == Statistic::Rate => {
+                self.statistic_of(&self.over_all(selector, *yes), stat)
+            }
+            points => self.statistic_of(points, stat),
+        }
+    }
+
+    fn over_all(&self, selector: &SeriesKey, yes: u64) -> Points {
+        let without_kind = selector.tags.retaining(|tag| tag != FAILURE_TAG);
+        let siblings = self.series.iter().filter(|(key, _)| key.matches(&selector.metric, &without_kind));
+        let total = siblings.fold(0, |sum: u64, (_, points)| sum.saturating_add(points.count()));
+        Points::Ratio { yes, total }
     }
 
     /// Computes a statistic of samples that were taken over this set's duration.
@@ -106,6 +129,23 @@ mod tests {
         }
         recorder.finish().iter().for_each(|interval| timeline.add(number, interval).unwrap());
         micros
+    }
+
+    #[test]
+    fn the_rate_of_one_kind_of_failure_is_over_all_calls() {
+        let (mut timeline, mut recorder) = (Timeline::new(Limits::default()), Recorder::new(Limits::default()));
+        recorder.roll(0);
+        let all = SeriesKey::new("http.failed").with("name", "vote");
+        for (kind, failed, samples) in [(None, false, 90), (Some("5xx"), true, 4), (Some("timeout"), true, 6)] {
+            let key = kind.map_or_else(|| all.clone(), |kind| all.with("kind", kind));
+            let id = recorder.series(Kind::Ratio, &key);
+            (0..samples).for_each(|_| recorder.ratio(id, failed));
+        }
+        recorder.finish().iter().for_each(|interval| timeline.add(1, interval).unwrap());
+        let set = MetricSet::whole(&timeline, &[], Duration::from_secs(1));
+        assert_eq!(set.statistic(&all, Statistic::Rate), Some(0.1));
+        assert_eq!(set.statistic(&all.with("kind", "5xx"), Statistic::Rate), Some(0.04));
+        assert_eq!(set.statistic(&all.with("kind", "5xx"), Statistic::Count), Some(4.0));
     }
 
     #[test]

@@ -155,8 +155,13 @@ impl Recorder {
 
     /// Counts the first hearing of a user in the snapshot, `after_micros` after the intended
     /// instant.
-    pub fn cue_heard(&mut self, cue: u32, transport: &str, after_micros: i64) {
-        self.cue(cue).hear(transport, after_micros);
+    /// `ready` says whether it was connected with a handler at that instant.
+    pub fn cue_heard(&mut self, cue: u32, transport: &str, after_micros: i64, ready: bool) {
+        let points = self.cue(cue);
+        points.hear(transport, after_micros);
+        if !ready {
+            points.was_unready(transport);
+        }
     }
 
     /// Counts a hearing of a user that is not in the snapshot.
@@ -278,7 +283,7 @@ mod tests {
         recorder.call(vote, CallStep::Begun);
         recorder.error("timeout", "after 5 s", &Tags::default());
         recorder.cue_snapshot(1, "websocket", 10, 8);
-        recorder.cue_heard(1, "websocket", -1);
+        recorder.cue_heard(1, "websocket", -1, true);
         recorder.cue_late_heard(1);
         recorder.cue_duplicate(1);
         recorder.health(Health { cpu_milli: 500, ..Health::default() });

@@ -120,7 +120,7 @@ impl Summary {
 
 impl MetricSummary {
     fn of(set: &MetricSet, key: &SeriesKey, points: &Points) -> MetricSummary {
-        let statistic = |stat| set.statistic_of(points, stat);
+        let statistic = |stat| set.statistic_for(key, points, stat);
         MetricSummary {
             name: key.metric.clone(),
             kind: points.kind(),

@@ -217,6 +217,12 @@ fn judge_activity(evidence: &Evidence<'_>, case: &mut Case) {
     let (sockets_open, sockets) = good_of(metrics, "socket.failed");
     let begun = summary.calls.iter().map(|call| call.counts.begun).sum::<u64>().max(calls);
     let tried = begun + sockets > 0;
+    let failed = summary.users.users(UserState::Failed);
+    if !tried && failed == came {
+        let text =
+            format!("nothing worked: all {} ended by errors of the script before any call", counted(failed, "user"));
+        return case.fail(evidence.of_run("run", text));
+    }
     if !tried || calls_good + sockets_open > 0 {
         return;
     }

@@ -16,7 +16,8 @@ pub(super) fn cue_row((cue, points): (u32, CuePoints)) -> v1::CueRow {
     });
     let heard = points.heard.into_iter().map(|(transport, bins)| {
         let (bins_ms, counts) = bins.into_iter().unzip();
-        v1::CueHearings { transport, bins_ms, counts }
+        let unready = points.unready.get(&transport).copied().unwrap_or(0);
+        v1::CueHearings { transport, bins_ms, counts, unready }
     });
     v1::CueRow {
         cue,
@@ -30,7 +31,9 @@ pub(super) fn cue_row((cue, points): (u32, CuePoints)) -> v1::CueRow {
 }
 
 pub(super) fn read_cue(wire: v1::CueRow) -> Result<(u32, CuePoints), WireError> {
+    let unready = wire.heard.iter().filter(|row| row.unready > 0);
     let points = CuePoints {
+        unready: unready.map(|row| (row.transport.clone(), row.unready)).collect(),
         snapshot: wire.snapshot.map(read_snapshot).transpose()?,
         heard: unique("a transport of hearings", wire.heard.into_iter().map(read_hearings))?,
         late_heard: wire.late_heard,

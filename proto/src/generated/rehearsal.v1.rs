@@ -743,6 +743,9 @@ pub struct CueHearings {
     /// Hearings in each of those bins.
     #[prost(uint64, repeated, tag = "3")]
     pub counts: ::prost::alloc::vec::Vec<u64>,
+    /// Of all these users, those that were not connected with a handler at the instant.
+    #[prost(uint64, tag = "4")]
+    pub unready: u64,
 }
 /// The condition of the generator in one second.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

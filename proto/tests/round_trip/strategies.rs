@@ -71,7 +71,9 @@ fn cue() -> impl Strategy<Value = CuePoints> {
     let heard = prop::collection::btree_map(text(), bins, 0..3);
     (snapshots, heard, any::<(u64, u64, Option<i64>, Option<i64>)>()).prop_map(|(snapshot, heard, rest)| {
         let (late_heard, duplicates, first_micros, last_micros) = rest;
-        CuePoints { snapshot, heard, late_heard, duplicates, first_micros, last_micros }
+        // Whoever was not ready is among those who heard.
+        let unready = heard.keys().map(|transport: &String| (transport.clone(), 1 + late_heard % 9)).collect();
+        CuePoints { snapshot, heard, unready, late_heard, duplicates, first_micros, last_micros }
     })
 }
 

@@ -104,10 +104,8 @@ async fn a_population_runs_again_with_fresh_cookies() {
 #[tokio::test]
 async fn a_population_that_keeps_its_session_goes_on_with_it() {
     let server = Server::start(|_, _| Act::With(200, "set-cookie: session=1".to_owned())).await;
-    let stages = vec![
-        Stage::RampTo { users: 2, over: Duration::ZERO },
-        Stage::Hold { over: Duration::from_millis(600) },
-    ];
+    let stages =
+        vec![Stage::RampTo { users: 2, over: Duration::ZERO }, Stage::Hold { over: Duration::from_millis(600) }];
     let text = "fn user() { user.rounds = if user.rounds == () { 1 } else { user.rounds + 1 };
         http::get(\"/round\"); sleep(\"50ms\"); if user.rounds == 5 { count(\"fifth\", 1); } }";
     let load = Load::Population { stages, keep_session: true };

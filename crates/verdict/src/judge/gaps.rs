@@ -81,7 +81,7 @@ fn subject(name: &str, number: u32) -> String {
 pub(super) fn of_users(evidence: &Evidence<'_>, case: &mut Case) {
     use UserState::{Dropped, Failed, Live, Lost, Waiting};
     let rows = [
-        (Dropped, "dropped because the start could not be made in time"),
+        (Dropped, "dropped: as many as the plan allows were live, or the start could not be made in time"),
         (Failed, "ended by an error in the script"),
         (Lost, "lost with an agent, so that nobody knows the end"),
         (Waiting, "still waiting for the start when the run was judged"),

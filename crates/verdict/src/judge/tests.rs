@@ -271,7 +271,7 @@ fn an_end_by_operator_or_rule_is_told() {
 fn odd_hearings_and_cues_without_an_outcome_are_told() {
     let mut run = good_run();
     run.recorder.cue_snapshot(1, "websocket", 10, 10);
-    run.recorder.cue_heard(1, "websocket", 12_000);
+    run.recorder.cue_heard(1, "websocket", 12_000, true);
     run.recorder.cue_duplicate(1);
     run.recorder.cue_late_heard(1);
     let mut timeline = run.timeline();
