@@ -11,6 +11,9 @@ use rehearsal_script::{Diagnostic, Severity, Source, validate};
 
 use crate::cli::Place;
 
+/// Far more than anybody writes; what is larger is another file by mistake.
+const LARGEST_SCENARIO: u64 = 1 << 20;
+
 /// A scenario that can be run.
 pub struct Prepared {
     /// Its name: the file's, without the ending.
@@ -45,12 +48,19 @@ impl From<anyhow::Error> for Unprepared {
 pub fn prepare(place: &Place) -> Result<Prepared, Unprepared> {
     let path = &place.scenario;
     let file = path.display().to_string();
-    let text = match fs::read_to_string(path) {
+    let text = match fs::metadata(path).map(|known| known.len()) {
+        Ok(bytes) if bytes > LARGEST_SCENARIO => {
+            Err(std::io::Error::other(format!("it has {bytes} bytes, more than {LARGEST_SCENARIO}")))
+        }
+        _ => fs::read_to_string(path),
+    };
+    let text = match text {
         Ok(text) => text,
         Err(error) => {
             let source = Source { name: file.clone(), text: String::new() };
+            let hint = Some("name a text file in UTF-8, such as scenarios/broadcast_vote.rhai".to_owned());
             return Err(Unprepared::Mistakes(
-                vec![mistake(&file, format!("reading the scenario failed: {error}"), None)],
+                vec![mistake(&file, format!("reading the scenario failed: {error}"), hint)],
                 source,
             ));
         }
