@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
-use rehearsal_metrics::{MetricSet, Summary, UserState};
+use rehearsal_metrics::{CueFiring, CueSummary, MetricSet, Summary, UserState};
 use rehearsal_verdict::{Autoscaler, Evidence, Finding, Generator, Severity, UnresolvedCue, judge};
 
 use crate::counters::Comparison;
@@ -30,7 +30,7 @@ pub fn judge_run(
     counted: &anyhow::Result<Option<Comparison>>,
 ) -> anyhow::Result<Judged> {
     let timeline = &outcome.timeline;
-    let summary = Summary::of(timeline, &outcome.firings, outcome.duration).context("adding up the users")?;
+    let mut summary = Summary::of(timeline, &outcome.firings, outcome.duration).context("adding up the users")?;
     let metrics = MetricSet::whole(timeline, &outcome.firings, outcome.duration);
     let generator = Generator::of(timeline.health(), cores_of_an_agent(prepared));
     let duration_s = outcome.duration.as_secs_f64();
@@ -54,6 +54,8 @@ pub fn judge_run(
         ending,
         agents: &names,
     });
+    summary.cues.extend(cues_without_delays(outcome));
+    summary.cues.sort_by_key(|cue| cue.number);
     judgement.findings.extend(findings(outcome, counted));
     for finding in &mut judgement.findings {
         (finding.from_s, finding.to_s) = (finding.from_s.min(duration_s), finding.to_s.min(duration_s));
@@ -101,6 +103,25 @@ fn autoscaler_row(prepared: &Prepared) -> AutoscalerRow {
         Autoscaler::Silent | Autoscaler::Observed(_) => "the configured observer never said anything",
     };
     AutoscalerRow { observed: false, why: why.to_owned() }
+}
+
+/// Firings of which it is not known when they were sent: who heard them is known all the same, how late is not.
+fn cues_without_delays(outcome: &Outcome) -> Vec<CueSummary> {
+    let started = outcome.started.map_or(0, |started| started.0);
+    let unsent = outcome.fired.iter().filter(|fired| !matches!(fired.outcome, Some(Sent::After(_))));
+    let summaries = unsent.map(|fired| {
+        let firing = CueFiring {
+            name: fired.announcement.name.clone(),
+            number: fired.announcement.firing,
+            id: fired.announcement.id.clone(),
+            fired_at_s: (fired.announcement.at.0 - started) as f64 / 1e6,
+            sent_after_micros: 0,
+            clock_bound_s: 0.0,
+        };
+        let known = CueSummary::of(&outcome.timeline, &firing);
+        CueSummary { first: None, p50: None, p99: None, last: None, ..known }
+    });
+    summaries.collect()
 }
 
 fn unresolved(outcome: &Outcome) -> Vec<UnresolvedCue> {

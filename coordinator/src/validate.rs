@@ -110,5 +110,10 @@ async fn traced(
     let solo = Solo::new(Arc::new(setup), clock, Some(tracer))?;
     let end = solo.play(run, 0, Some(Instant::now() + stay)).await;
     let _ = writeln!(std::io::stderr(), "the user has left: {}", end.name());
+    if solo.has("teardown")
+        && let Some(failure) = solo.call("teardown", None).await.failure
+    {
+        let _ = writeln!(std::io::stderr(), "teardown() failed: {failure}");
+    }
     Ok(if end == UserState::Failed { ExitCode::Failed } else { ExitCode::Pass })
 }

@@ -335,7 +335,10 @@ impl Host for User {
             Measurement::Count { name, by } => scribe.custom(self.tags(), &name, Custom::Count(by)),
             Measurement::Record { name, took } => scribe.custom(self.tags(), &name, Custom::Duration(took)),
             Measurement::Tag { key, value } => self.tags.set(scribe.tagged(self.tags.get(), &key, &value)),
-            Measurement::Log(_) => {} // only a tracing operator reads it: 300,000 users would drown a terminal
+            Measurement::Log(text) => {
+                drop(scribe);
+                self.world.log(self.number(), &text);
+            }
         }
     }
 

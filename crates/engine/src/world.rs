@@ -47,6 +47,9 @@ pub struct Setup {
     pub limits: Limits,
 }
 
+/// Lines that scripts may log on one thread.
+const MOST_LOGGED: u32 = 1_000;
+
 /// A line of `validate --trace`: what one user did, and how long it took.
 pub type Tracer = Rc<dyn Fn(Duration, String)>;
 
@@ -67,6 +70,8 @@ pub(crate) struct World {
     pub(crate) tracer: Option<Tracer>,
     /// When the first request of a function on the coordinator was sent.
     pub(crate) first_sent: Cell<Option<Instant>>,
+    /// Lines that scripts have logged on this thread.
+    logged: Cell<u32>,
     base_tags: Vec<TagsId>,
     user_header: Option<http::HeaderName>,
 }
@@ -119,6 +124,7 @@ impl World {
             slices: Semaphore::new(1),
             tracer,
             first_sent: Cell::new(None),
+            logged: Cell::new(0),
             base_tags,
             user_header: user_header(&setup)?,
             setup,
@@ -140,6 +146,20 @@ impl World {
     /// The headers of one user's requests, if the environment wants the number to be seen.
     pub(crate) fn user_headers(&self, number: u64) -> Box<[(http::HeaderName, http::HeaderValue)]> {
         self.user_header.iter().map(|name| (name.clone(), http::HeaderValue::from(number))).collect()
+    }
+
+    /// Writes a line of a script to standard error, which is an agent's log. 300,000 users would fill a disk, so there is an
+    /// end to it, which is said.
+    pub(crate) fn log(&self, user: u64, text: &str) {
+        use std::io::Write as _;
+        let logged = self.logged.replace(self.logged.get().saturating_add(1));
+        let line = match logged {
+            _ if self.tracer.is_some() => return,
+            0..MOST_LOGGED => format!("user {user}: {text}"),
+            MOST_LOGGED => format!("{MOST_LOGGED} lines were logged on this thread: the rest is left out"),
+            _ => return,
+        };
+        let _ = writeln!(std::io::stderr(), "{line}"); // nobody may be left who reads it
     }
 
     /// Tells a tracing operator what happened.

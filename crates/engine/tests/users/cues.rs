@@ -63,6 +63,7 @@ async fn the_audience_is_counted_at_the_instant_of_the_cue() {
     assert_eq!(snapshot["polling"], Snapshot { live: 3, connected: 3 });
     assert_eq!(snapshot["none"], Snapshot { live: 5, connected: 0 });
     assert_eq!((heard(&cue, "websocket"), heard(&cue, "polling"), heard(&cue, "none")), (7, 3, 0));
+    assert_eq!(cue.unready.values().sum::<u64>(), 1, "the deaf one received it without a handler of its own");
     assert_eq!((cue.duplicates, cue.late_heard), (10, 2));
     let (first, last) = (cue.first_micros.unwrap(), cue.last_micros.unwrap());
     assert!((0..=last).contains(&first) && last < 1_000_000, "heard {first} to {last} µs after the instant");
@@ -103,4 +104,27 @@ async fn a_message_belongs_to_the_firing_whose_id_it_carries() {
 #[tokio::test]
 async fn a_message_without_an_id_belongs_to_the_latest_firing() {
     belongs("no pointer", &[("a-1", None), ("a-2", None)], json!({ "ballot": "a-1" }), Some(2)).await;
+}
+
+/// An event that flows all the time was once heard before the cue had fired: the delay looked perfect, and the snapshot was
+/// taken when only a few had come.
+#[tokio::test]
+async fn what_came_before_the_instant_is_not_heard() {
+    let demo = demo();
+    let mut scene = scene(AUDIENCE, demo.address());
+    scene.runs = vec!["web"];
+    let mut crew = scene.crew(&[users(3)], 1);
+    crew.until("all have come", |told| told.count("custom.ready", &[]) == 3).await;
+    let at = crew.clock.now() + Duration::from_secs(2);
+    let event = Some("vote_open".to_owned());
+    crew.tell(&Command::Cue(CueAnnouncement { firing: 1, at, id: "a-1".to_owned(), event, pointer: None }));
+    broadcast(demo.address(), "vote_open", json!({})).await;
+    let received = [("event", "vote_open")];
+    crew.until("the early one has come", |told| told.count("socket.received", &received) == 3).await;
+    crew.until_time(at.as_secs_f64() + 0.05).await;
+    broadcast(demo.address(), "vote_open", json!({})).await;
+    crew.until("the right one has come", |told| told.count("socket.received", &received) == 6).await;
+    let cue = crew.end().await.cue(1);
+    assert_eq!((heard(&cue, "websocket"), cue.duplicates, cue.late_heard), (3, 0, 0));
+    assert!(cue.first_micros.unwrap() > 0, "{cue:?}");
 }
