@@ -35,10 +35,11 @@ pub(super) fn of_cues(evidence: &Evidence<'_>, case: &mut Case) {
     for cue in &evidence.summary.cues {
         of_firing(evidence, cue, case);
     }
+    // A show whose cue did not happen as planned has not been rehearsed.
     for cue in evidence.unresolved {
-        case.warn(Statement {
+        case.doubt(Statement {
             subject: subject(&cue.name, cue.number),
-            text: format!("nobody knows what became of this firing: {}", cue.why),
+            text: format!("this firing cannot be judged: {}", cue.why),
             extent: Extent { from_s: cue.at_s, to_s: cue.at_s },
         });
     }
