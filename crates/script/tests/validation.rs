@@ -98,6 +98,19 @@ fn plans_are_read_with_all_their_mistakes() {
     assert!(found.diagnostics.iter().filter(|d| d.line == 2).count() >= 2, "{:#?}", found.diagnostics);
 }
 
+/// The values of a plan no longer know where they came from; the names in the message do.
+#[test]
+fn mistakes_of_the_plan_as_a_whole_have_a_place() {
+    let plan = |more: &str| {
+        format!(
+            "fn plan() {{ #{{\n    load: arrive(5).over(1).stay(1),\n    {more}\n}} }}\nfn user() {{}}\nfn boom() {{}}"
+        )
+    };
+    finds(&plan("ends_after: \"soon\""), 3, 5, "option `ends_after` of plan()");
+    finds(&plan("cues: [ cue(\"boom\"), cue(\"boom\") ]"), 3, 18, "two cues named `boom`");
+    finds(&plan("thresholds: [ \"cue.reach{cue:bom} rate > 1%\" ]"), 3, 20, "no cue `bom`");
+}
+
 #[test]
 fn what_is_missing_is_said() {
     finds("fn user() {}", 0, 0, "no function plan()");

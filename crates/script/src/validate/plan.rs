@@ -40,7 +40,8 @@ pub(super) fn evaluate(program: &Program, findings: &mut Findings) -> Option<Pla
     };
     let plan = Reader { findings }.plan(map)?;
     for problem in plan.check() {
-        findings.error(Position::NONE, problem.message, problem.hint);
+        let at = place_of_named(&findings.source.text, &problem.message);
+        findings.error(at, problem.message, problem.hint);
     }
     Some(plan)
 }
@@ -74,16 +75,16 @@ impl Reader<'_, '_> {
     }
 
     fn noted<T>(&mut self, read: Result<T, String>) -> Option<T> {
-        read.map_err(|message| self.findings.error(Position::NONE, message, None)).ok()
+        read.map_err(|message| {
+            let at = place_of_named(&self.findings.source.text, &message);
+            self.findings.error(at, message, None);
+        })
+        .ok()
     }
 
     /// An error at the place of a word, found by its text.
     fn error_at(&mut self, literal: &str, message: String) {
-        let text = &self.findings.source.text;
-        let word = |line: &str| line.find(literal).map(|at| line[..at].chars().count() + 1);
-        let place = find_literal(text, literal)
-            .or_else(|| text.lines().enumerate().find_map(|(index, line)| Some((index + 1, word(line)?))));
-        let at = place.map_or(Position::NONE, |(line, column)| Position::new(line as u16, column as u16));
+        let at = place_of(&self.findings.source.text, literal);
         self.findings.error(at, message, None);
     }
 
@@ -168,4 +169,20 @@ fn scenario(map: Map) -> Result<Scenario, String> {
     };
     let load = entry.take("load").and_then(Dynamic::try_cast::<Load>);
     Ok(Scenario { load: load.ok_or_else(|| format!("scenario `{name}` needs a `load`"))?, name, run })
+}
+
+/// Where a word of the plan stands: as a text, or else as a bare word.
+fn place_of(text: &str, word: &str) -> Position {
+    let bare = |line: &str| line.find(word).map(|at| line[..at].chars().count() + 1);
+    let place = find_literal(text, word)
+        .or_else(|| text.lines().enumerate().find_map(|(index, line)| Some((index + 1, bare(line)?))));
+    place.map_or(Position::NONE, |(line, column)| Position::new(line as u16, column as u16))
+}
+
+/// The values of a plan have lost their places; what a message names in backticks can be found again.
+fn place_of_named(text: &str, message: &str) -> Position {
+    match message.split('`').nth(1) {
+        Some(word) if !word.is_empty() => place_of(text, word),
+        _ => Position::NONE,
+    }
 }
