@@ -185,8 +185,7 @@ struct CallLog<'a> {
     open: Cell<Option<NameId>>,
     /// The last hop, if it was answered by a redirect: what that was worth shows when the next one begins, or the call ends.
     redirect: Cell<Option<NameId>>,
-    /// What is in flight, for the list of errors if it is cut.
-    address: RefCell<String>,
+    call: &'a HttpCall,
 }
 
 impl<'a> CallLog<'a> {
@@ -205,7 +204,7 @@ impl<'a> CallLog<'a> {
             expect: options.map(|options| &options.expect),
             open: Cell::default(),
             redirect: Cell::default(),
-            address: RefCell::default(),
+            call,
         }
     }
 
@@ -219,9 +218,6 @@ impl<'a> CallLog<'a> {
 
     fn begun(&self, hop: u32, method: &http::Method, url: &Url) {
         self.redirected();
-        let mut address = self.address.borrow_mut();
-        address.clear();
-        address.extend([method.as_str(), " ", url.as_str()]);
         let mut scribe = self.user.world.scribe.borrow_mut();
         let name = match self.name.filter(|_| hop == 0) {
             Some(name) => scribe.name(name),
@@ -282,7 +278,8 @@ impl Drop for CallLog<'_> {
         self.redirected();
         if let Some(name) = self.open.take() {
             self.user.world.now();
-            let sample = format!("{}: no answer when the user had to go", self.address.borrow());
+            let url = resolve(self.user, &self.call.url).map_or_else(|_| self.call.url.to_string(), String::from);
+            let sample = format!("{} {url}: no answer when the user had to go", self.call.method.as_str());
             let mut scribe = self.user.world.scribe.borrow_mut();
             scribe.call(name, CallStep::Cut);
             scribe.error(self.tags, "cut", &sample);
