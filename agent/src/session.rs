@@ -11,7 +11,7 @@ use rand::Rng as _;
 use rehearsal_engine::{Command, CueAnnouncement, Report, RunClock, Stop};
 use rehearsal_link::agent::{AgentConfig, Effect, Event, Exit};
 use rehearsal_link::outbox::OutboxLimits;
-use rehearsal_link::{AgentEnd, Applied, Assignment, Incarnation, Probe, StopKind};
+use rehearsal_link::{AgentEnd, Applied, Assignment, Incarnation, Probe, StopKind, Stopping};
 use rehearsal_metrics::Interval;
 use rehearsal_plan::{AgentNumber, RunTime, Version, Versions};
 use rehearsal_proto::join::JoinBlob;
@@ -197,8 +197,13 @@ impl Session {
             Effect::ResumeArrivals => self.tell(&Command::Hold(false)),
             Effect::LeaveAll => self.stop(Stop::Graceful),
             Effect::CutAll => self.stop(Stop::Hard),
-            Effect::Stop(StopKind::Graceful) => self.stop(Stop::Graceful),
-            Effect::Stop(StopKind::Hard) => self.stop(Stop::Hard),
+            Effect::Stop(kind) => {
+                self.stop(match kind {
+                    StopKind::Graceful => Stop::Graceful,
+                    StopKind::Hard => Stop::Hard,
+                });
+                return Ok(Some(Event::Stopping(Stopping { kind, at: self.clock.now() })));
+            }
             Effect::Exit(_) => {}
         }
         Ok(None)

@@ -26,7 +26,7 @@ use crate::clock::{ASSUMED_DRIFT_PPM, RunClock};
 use crate::fence::{EpochFence, EpochStep};
 use crate::identity::MonoTime;
 use crate::lease::{AgentLease, LeasePhase, LeaseTerms};
-use crate::message::{Applied, Hello, Readiness, StopKind, ToAgent, ToCoordinator, Welcome};
+use crate::message::{Applied, Hello, Readiness, StopKind, Stopping, ToAgent, ToCoordinator, Welcome};
 use crate::outbox::{Coarsen, Outbox};
 use crate::redial::Redial;
 
@@ -62,6 +62,7 @@ pub struct AgentEnd<T> {
     applied: Option<Applied>,
     leaving: Option<RunTime>,
     stop: Option<StopKind>,
+    stopping: Option<Stopping>,
     users_gone: bool,
     /// Whether `Drained` was said on the present connection.
     drained_said: bool,
@@ -90,6 +91,7 @@ impl<T: Coarsen + Clone> AgentEnd<T> {
             applied: None,
             leaving: None,
             stop: None,
+            stopping: None,
             users_gone: false,
             drained_said: false,
             over: false,
@@ -114,6 +116,10 @@ impl<T: Coarsen + Clone> AgentEnd<T> {
             Event::Applied(applied) => {
                 self.applied = Some(applied);
                 self.say(ToCoordinator::Applied(applied));
+            }
+            Event::Stopping(stopping) => {
+                self.stopping = Some(stopping);
+                self.say(ToCoordinator::Stopping(stopping));
             }
             Event::Leave { from } => {
                 self.leaving = Some(self.leaving.map_or(from, |earlier| earlier.min(from)));
@@ -197,6 +203,9 @@ impl<T: Coarsen + Clone> AgentEnd<T> {
         self.drained_said = false;
         if let Some(applied) = self.applied {
             self.say(ToCoordinator::Applied(applied));
+        }
+        if let Some(stopping) = self.stopping {
+            self.say(ToCoordinator::Stopping(stopping));
         }
         self.say_leaving();
         Ok(())

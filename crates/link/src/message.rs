@@ -36,6 +36,8 @@ pub enum ToCoordinator<T> {
     Armed,
     /// A version is in force at this agent.
     Applied(Applied),
+    /// An order to stop is in force at this agent.
+    Stopping(Stopping),
     /// The agent goes (preemption, operator): it starts nothing whose instant is `from` or later.
     Leaving {
         /// The first run time at which its slots need another owner.
@@ -82,6 +84,15 @@ pub struct Applied {
     pub at: RunTime,
     /// Arrivals that were due between the version's instant and `at`, counted as dropped.
     pub missed: u64,
+}
+
+/// An agent's answer to an order to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopping {
+    /// What was ordered.
+    pub kind: StopKind,
+    /// When its user threads were told.
+    pub at: RunTime,
 }
 
 /// What the coordinator says.

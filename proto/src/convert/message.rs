@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use rehearsal_link::{
-    Applied, Assignment, CueAnnouncement, Epoch, Hello, Incarnation, LeaseTerms, Readiness, StopKind, ToAgent,
+    Applied, Assignment, CueAnnouncement, Epoch, Hello, Incarnation, LeaseTerms, Readiness, StopKind, Stopping, ToAgent,
     ToCoordinator, Welcome,
 };
 use rehearsal_metrics::Interval;
@@ -30,6 +30,9 @@ impl From<ToCoordinator<Interval>> for v1::AgentMessage {
             ToCoordinator::Applied(Applied { version, at, missed }) => {
                 Kind::Applied(v1::Applied { version, at_us: at.0, missed })
             }
+            ToCoordinator::Stopping(Stopping { kind, at }) => {
+                Kind::Stopping(v1::Stopping { kind: v1::Stop::from(kind).kind, at_us: at.0 })
+            }
             ToCoordinator::Leaving { from } => Kind::Leaving(v1::Leaving { from_us: from.0 }),
             ToCoordinator::Drained => Kind::Drained(v1::Drained {}),
         };
@@ -54,6 +57,9 @@ impl TryFrom<v1::AgentMessage> for ToCoordinator<Interval> {
             Kind::Armed(v1::Armed {}) => ToCoordinator::Armed,
             Kind::Applied(v1::Applied { version, at_us, missed }) => {
                 ToCoordinator::Applied(Applied { version, at: RunTime(at_us), missed })
+            }
+            Kind::Stopping(v1::Stopping { kind, at_us }) => {
+                ToCoordinator::Stopping(Stopping { kind: v1::Stop { kind }.try_into()?, at: RunTime(at_us) })
             }
             Kind::Leaving(v1::Leaving { from_us }) => ToCoordinator::Leaving { from: RunTime(from_us) },
             Kind::Drained(v1::Drained {}) => ToCoordinator::Drained,

@@ -88,7 +88,7 @@ pub struct ProbeAnswer {
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AgentMessage {
     /// Exactly one of these.
-    #[prost(oneof = "agent_message::Kind", tags = "1, 2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "agent_message::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
     pub kind: ::core::option::Option<agent_message::Kind>,
 }
 /// Nested message and enum types in `AgentMessage`.
@@ -117,6 +117,9 @@ pub mod agent_message {
         /// All users are gone and every interval was acknowledged.
         #[prost(message, tag = "7")]
         Drained(super::Drained),
+        /// An order to stop is in force at this agent.
+        #[prost(message, tag = "8")]
+        Stopping(super::Stopping),
     }
 }
 /// What the coordinator says in a session. The first message is Welcome.
@@ -267,6 +270,16 @@ pub struct Applied {
     /// Arrivals that were due before that; they count as dropped.
     #[prost(uint64, tag = "3")]
     pub missed: u64,
+}
+/// An order to stop is in force at this agent.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Stopping {
+    /// What was ordered.
+    #[prost(enumeration = "stop::Kind", tag = "1")]
+    pub kind: i32,
+    /// When its user threads were told.
+    #[prost(sint64, tag = "2")]
+    pub at_us: i64,
 }
 /// The agent goes before the run ends.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

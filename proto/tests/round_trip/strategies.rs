@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use proptest::{collection::vec, option, prelude::*};
 use rehearsal_link::{
-    Applied, Assignment, CueAnnouncement, Epoch, Hello, Incarnation, LeaseTerms, Readiness, StopKind, ToAgent,
+    Applied, Assignment, CueAnnouncement, Epoch, Hello, Incarnation, LeaseTerms, Readiness, StopKind, Stopping, ToAgent,
     ToCoordinator, Welcome,
 };
 use rehearsal_metrics::{
@@ -175,6 +175,10 @@ pub fn to_coordinator() -> impl Strategy<Value = ToCoordinator<Interval>> {
             version,
             at: RunTime(at),
             missed
+        })),
+        (any::<bool>(), any::<i64>()).prop_map(|(hard, at)| ToCoordinator::Stopping(Stopping {
+            kind: if hard { StopKind::Hard } else { StopKind::Graceful },
+            at: RunTime(at)
         })),
         any::<i64>().prop_map(|from| ToCoordinator::Leaving { from: RunTime(from) }),
         Just(ToCoordinator::Drained),

@@ -7,7 +7,7 @@ use rehearsal_plan::{AgentNumber, RunTime, Version};
 
 use crate::clock::Probe;
 use crate::identity::Incarnation;
-use crate::message::{Applied, Assignment, CueAnnouncement, StopKind, ToAgent, ToCoordinator};
+use crate::message::{Applied, Assignment, CueAnnouncement, StopKind, Stopping, ToAgent, ToCoordinator};
 use crate::outbox::OutboxLimits;
 
 /// What an agent is given when it starts.
@@ -47,6 +47,8 @@ pub enum Event<T> {
     Prepared,
     /// The engine has put a version in force.
     Applied(Applied),
+    /// The executor has stopped its users, as [`Effect::Stop`] said.
+    Stopping(Stopping),
     /// The process is asked to go (preemption, signal): it starts nothing whose instant is `from` or later. The
     /// executor sends the users away and says `UsersGone`, as after [`Effect::Stop`].
     Leave {

@@ -8,7 +8,7 @@ use rehearsal_plan::{AgentNumber, Change, Load, RunTime, Takeover, Version, Vers
 
 use crate::identity::{Epoch, Incarnation, Session};
 use crate::lease::LeaseTerms;
-use crate::message::{Applied, Assignment, CueAnnouncement, StopKind, ToAgent, ToCoordinator};
+use crate::message::{Applied, Assignment, CueAnnouncement, StopKind, Stopping, ToAgent, ToCoordinator};
 use crate::presence::PresenceState;
 
 /// What a coordinator is given when it starts.
@@ -198,6 +198,13 @@ pub enum Notice {
         agent: AgentNumber,
         /// When, and what it missed.
         applied: Applied,
+    },
+    /// An agent put an order to stop in force.
+    Stopping {
+        /// The agent.
+        agent: AgentNumber,
+        /// What, and when.
+        stopping: Stopping,
     },
     /// Arrivals of an agent between these instants are lost until its intervals say otherwise: how many, is what it
     /// owned until `to` less what its intervals told. An agent whose lease had lapsed before may have left out

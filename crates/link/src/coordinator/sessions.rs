@@ -138,6 +138,7 @@ impl<T: Coarsen> CoordinatorEnd<T> {
                 self.send_versions(agent);
             }
             (ToCoordinator::Applied(applied), Some(agent)) => self.notice(Notice::Applied { agent, applied }),
+            (ToCoordinator::Stopping(stopping), Some(agent)) => self.notice(Notice::Stopping { agent, stopping }),
             (ToCoordinator::Leaving { from }, Some(agent)) => self.leaving(agent, from),
             _ => {}
         }

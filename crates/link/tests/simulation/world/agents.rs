@@ -186,7 +186,12 @@ impl World {
                     self.processes[process].engine.resume(now);
                 }
             }
-            AgentEffect::Stop(_) => self.stop_engine(process),
+            AgentEffect::Stop(kind) => {
+                self.stop_engine(process);
+                if let Some(at) = self.agent_run_time(process) {
+                    self.agent_handles(process, AgentEvent::Stopping(rehearsal_link::Stopping { kind, at }));
+                }
+            }
             AgentEffect::Exit(exit) => {
                 self.tell(format!("agent {} exits: {exit:?}", self.processes[process].agent));
                 self.processes[process].exit = Some(exit);
