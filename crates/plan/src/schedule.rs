@@ -150,6 +150,14 @@ impl Schedule {
         }
     }
 
+    /// Counts the users whom a population took over when it began.
+    pub(crate) fn inherited(&self) -> u64 {
+        match &self.course {
+            Course::Population(population) => population.inherited(),
+            _ => 0,
+        }
+    }
+
     /// Tells what decides when user `index` leaves if another load takes over.
     pub(crate) fn tenure(&self, index: u64) -> Tenure {
         match (&self.course, self.stay) {

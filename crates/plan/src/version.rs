@@ -66,10 +66,10 @@ pub enum Change {
     Pause,
     /// Plan time goes on where it stopped.
     Resume,
-    /// Loads take over, one for each scenario. One that equals its predecessor goes on undisturbed; any other
-    /// begins now, its arrivals numbered on from those that have come. A population takes the users of an
-    /// earlier one over, so its first ramp begins at their number.
-    Loads(Vec<Load>),
+    /// Loads take over, an entry for each scenario; `None` and a missing entry let the load go on undisturbed. A load
+    /// that takes over begins now, its arrivals numbered on from those that have come. A population takes the users
+    /// of an earlier one over, so its first ramp begins at their number.
+    Loads(Vec<Option<Load>>),
 }
 
 /// One arrival of a scenario, in run time.

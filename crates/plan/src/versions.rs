@@ -10,6 +10,7 @@
 
 mod arrivals;
 mod entry;
+mod seconds;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +18,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::load::Load;
+use crate::scale::Progress;
 use crate::slots::SlotTable;
 use crate::units::RunTime;
 use crate::version::{Begun, Change, PlanRate, Version, VersionError};
 use entry::Entry;
+
+pub use seconds::PlannedSecond;
 
 /// The history of a plan, oldest version first; never empty.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -80,7 +84,7 @@ impl Versions {
     #[must_use]
     pub fn with(&self, change: Change, at: RunTime) -> Version {
         let latest = self.newest();
-        let at = at.max(RunTime(latest.version.at.0.saturating_add(1)));
+        let at = self.no_sooner(at);
         let plan_time = latest.version.plan_time_at(at);
         let base = (0..self.scenarios()).map(|scenario| latest.arrivals_before(scenario, plan_time)).collect();
         let number = latest.version.number.saturating_add(1);
@@ -91,7 +95,7 @@ impl Versions {
             Change::Resume => next.running = PlanRate::Running,
             Change::Loads(loads) => {
                 for (scenario, load) in loads.into_iter().enumerate().take(self.scenarios()) {
-                    if next.loads[scenario] != load {
+                    if let Some(load) = load {
                         next.loads[scenario] = load;
                         next.begun[scenario] = Begun { index: next.base[scenario], plan_time };
                     }
@@ -111,6 +115,19 @@ impl Versions {
         let entry = Entry::new(version, Some(latest), self.seed);
         self.entries.push(entry);
         Ok(())
+    }
+
+    /// Tells how far the latest load of a scenario will have come at the instant from which [`Versions::with`] would
+    /// make a change hold. Nowhere for a scenario that does not exist.
+    #[must_use]
+    pub fn progress(&self, scenario: usize, at: RunTime) -> Progress {
+        let latest = self.newest();
+        let (Some(begun), Some(schedule)) = (latest.version.begun.get(scenario), latest.schedules.get(scenario)) else {
+            return Progress::default();
+        };
+        let elapsed = latest.load_time(scenario, latest.version.plan_time_at(self.no_sooner(at)));
+        let arrived = schedule.arrivals_before(elapsed);
+        Progress { elapsed, arrived, earlier: begun.index, inherited: schedule.inherited() }
     }
 
     /// Gives the latest version.
@@ -184,6 +201,11 @@ impl Versions {
         self.entries[..begun].last()?.version.run_time_of(plan_time)
     }
 
+    /// Moves an instant to just after the latest version, unless it is later.
+    fn no_sooner(&self, at: RunTime) -> RunTime {
+        at.max(RunTime(self.latest().at.0.saturating_add(1)))
+    }
+
     fn newest(&self) -> &Entry {
         self.entries.last().expect("a history begins with its first version and never shrinks")
     }
@@ -241,7 +263,7 @@ mod tests {
         let stay = Stay::AfterLastArrival(seconds(1));
         let versions = Versions::first(at(0.0), vec![even(4, 4, stay)], two_agents(), 0);
         assert_eq!(versions.end(), Some(at(4.0)));
-        let versions = changed(versions, Change::Loads(vec![even(3, 3, stay)]), 1.5);
+        let versions = changed(versions, Change::Loads(vec![Some(even(3, 3, stay))]), 1.5);
         assert_eq!(versions.latest().base, [2]);
         assert_eq!(instants(&versions), [0.0, 1.0, 1.5, 2.5, 3.5]);
         assert_eq!(versions.planned(), 5);
@@ -256,7 +278,7 @@ mod tests {
             keep_session: false,
         };
         let versions = Versions::first(at(0.0), vec![population(4, 4)], two_agents(), 0);
-        let versions = changed(versions, Change::Loads(vec![population(2, 2)]), 8.0);
+        let versions = changed(versions, Change::Loads(vec![Some(population(2, 2))]), 8.0);
         assert_eq!(versions.planned(), 4);
         let leaves: Vec<_> = (0..4).map(|index| versions.arrival(0, index).unwrap().leave.unwrap()).collect();
         assert_eq!(leaves, [at(20.0), at(20.0), at(10.0), at(9.0)]);

@@ -7,7 +7,7 @@
 //! 3. While a script runs, its native functions talk to the [`Host`] of the current user ([`with_host`]): what may wait is
 //!    a [`Call`] that gets an [`Answer`]. Who implements `Host` decides what waiting means; the engine suspends a fiber.
 //!
-//! The crate opens no files and no sockets and reads no clock.
+//! The crate opens no sockets and reads no clock, and of files only those that a plan names ([`ReadFile`]).
 #![forbid(unsafe_code)]
 
 mod program;
@@ -17,6 +17,7 @@ mod current;
 mod http;
 mod options;
 mod value;
+mod files;
 mod failure;
 mod tree;
 mod validate;
@@ -30,10 +31,11 @@ pub use call::{
 pub use current::{host, with_host};
 pub use diagnostic::{Diagnostic, Severity};
 pub use failure::{Failure, FailureKind};
+pub use files::{ReadFile, beside};
 pub use http::{HttpCall, HttpOptions, Method, Reply, encode_form};
 pub use options::Expect;
 pub use program::{Env, Program, Source};
-pub use validate::{Validated, validate};
+pub use validate::{Validated, validate, validate_with};
 pub use value::{from_json, to_json};
 
 /// A script value.

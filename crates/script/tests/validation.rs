@@ -2,7 +2,10 @@
 
 mod support;
 
-use rehearsal_script::{Severity, Validated, validate};
+use std::rc::Rc;
+
+use rehearsal_plan::{CueTime, Load, Stay};
+use rehearsal_script::{ReadFile, Severity, Validated, validate, validate_with};
 use support::{environment, source};
 
 fn look(text: &str) -> Validated {
@@ -109,6 +112,118 @@ fn mistakes_of_the_plan_as_a_whole_have_a_place() {
     finds(&plan("ends_after: \"soon\""), 3, 5, "option `ends_after` of plan()");
     finds(&plan("cues: [ cue(\"boom\"), cue(\"boom\") ]"), 3, 18, "two cues named `boom`");
     finds(&plan("thresholds: [ \"cue.reach{cue:bom} rate > 1%\" ]"), 3, 20, "no cue `bom`");
+}
+
+/// Whoever wrote one wrong entry wants to know of the others too, and not that the right ones are missing.
+#[test]
+fn one_wrong_entry_hides_no_other() {
+    let text = "fn plan() { #{
+        cues: [ cue(\"boom\"), \"bang\", cue(\"crash\") ],
+        thresholds: [ 5, \"http.failed rat < 1%\", \"cue.reach{cue:boom} rate > 1%\" ],
+        scenarios: [
+            7,
+            #{ lod: 1, run: 5, name: \"reader\" },
+            #{ name: \"user\", load: arrive(5).over(1).stay(1) },
+        ],
+    } }
+    fn user() {}
+    fn boom() {}";
+    let found: Vec<String> = look(text).diagnostics.into_iter().map(|d| format!("{}: {}", d.line, d.message)).collect();
+    let expected = [
+        "2: a cue calls the function `crash`, which is not there or takes parameters",
+        "2: entry 2 of `cues` is no cue(…) but of type string",
+        "3: a threshold is a text, not 5",
+        "3: threshold \"http.failed rat < 1%\"",
+        "4: entry 1 of `scenarios` is no #{ name, run, load } but of type i64",
+        "6: a scenario has no option `lod`",
+        "6: scenario `reader`: `run` is the name of a function",
+        "6: scenario `reader` needs a `load`",
+    ];
+    for expected in expected {
+        assert!(found.iter().any(|found| found.starts_with(expected)), "no \"{expected}\" in {found:#?}");
+    }
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+}
+
+#[test]
+fn values_that_a_call_cannot_take_are_found_before_it_is_reached() {
+    let never = |call: &str| format!("{GOOD}fn never() {{ if false {{ {call} }} }}");
+    finds(&never("sleep(\"soon\")"), 3, 31, "`sleep`: reading the duration `soon`");
+    finds(&never("sleep(-1)"), 3, 31, "a duration of -1 seconds is out of range");
+    finds(&never("sleep(true)"), 3, 31, "write \"1m30s\", \"500ms\" or a number of seconds");
+    finds(&never("sleep([1])"), 3, 31, "a duration is a text like \"1m30s\"");
+    finds(&never("chance(2)"), 3, 32, "`chance`: 2 is no share from 0 to 1");
+    finds(&never("chance(\"120%\")"), 3, 32, "write a number like 0.8, or \"80%\"");
+    finds(&never("after(\"5min\", || 0)"), 3, 31, "unknown unit `min`");
+    finds(&never("every(0, || 0)"), 3, 31, "at least a millisecond");
+    finds(&never("record(\"reading\", \"long\")"), 3, 43, "`record`");
+    finds(&never("websocket(\"/s\").receive(\"go\", \"soon\")"), 3, 55, "`receive`");
+    finds(&never("http::get(\"/\", #{ timeout: \"soon\" })"), 3, 52, "option `timeout`");
+    finds(&never("polling(\"/s\", #{ reconnect: #{ jitter: 3 } })"), 3, 64, "option `jitter`: 3 is no share");
+}
+
+#[test]
+fn values_that_fit_or_are_not_known_yet_are_no_mistake() {
+    let own = "fn record(name, text) { log(name + text) }";
+    let body = "sleep(\"1m30s\"); sleep(0.5); sleep(env.arrive_over); chance(\"80%\"); chance(1); every(1, || 0); \
+                record(\"a\", \"long\"); http::get(\"/\", #{ timeout: \"2s\" })";
+    assert_eq!(look(&format!("{GOOD}{own}\nfn never() {{ {body} }}")).diagnostics, []);
+}
+
+fn with_file(text: &str, file: &'static str) -> Validated {
+    let files: ReadFile = Rc::new(move |path| match path {
+        "evening.csv" => Ok(file.as_bytes().to_owned()),
+        _ => Err(std::io::ErrorKind::NotFound.into()),
+    });
+    validate_with(&source(text), &environment(""), &files)
+}
+
+const REPLAY: &str = "fn plan() {\n    #{ load: curve(\"evening.csv\").stay(\"1s\") }\n}\nfn user() {}\n";
+
+#[test]
+fn a_curve_comes_from_a_file() {
+    let found = with_file(REPLAY, "seconds,users\n0,5\n7,1\n");
+    assert_eq!(found.diagnostics, []);
+    let stay = Stay::AfterLastArrival(std::time::Duration::from_secs(1));
+    assert_eq!(found.plan.unwrap().scenarios[0].load, Load::Curve { seconds: vec![(0, 5), (7, 1)], stay });
+}
+
+#[test]
+fn every_mistake_of_a_curve_is_told_at_its_call() {
+    let told = |text: &str, file: &'static str| -> Vec<String> {
+        let found = with_file(text, file).diagnostics.into_iter();
+        found.map(|d| format!("{}:{} {}", d.line, d.column, d.message)).collect()
+    };
+    assert_eq!(
+        told(REPLAY, "seconds,users\n0,x\n1,1\n1,1\n"),
+        [
+            "2:14 curve(\"evening.csv\"): line 2: users are no whole number of at least 0: `x`",
+            "2:14 curve(\"evening.csv\"): line 4: second 1 stands in line 3 already",
+        ]
+    );
+    let missing = told(&REPLAY.replace("evening", "morning"), "");
+    assert_eq!(missing, ["2:14 curve(\"morning.csv\"): reading the file failed: entity not found"]);
+    let hint = with_file(REPLAY, "0,5\n").diagnostics[0].hint.clone();
+    assert_eq!(hint.as_deref(), Some("begin the file with the line `seconds,users`"));
+    let nothing = "fn plan() { #{ load: curve(\"evening.csv\").over(1) } }\nfn user() {}";
+    assert_eq!(told(nothing, "seconds,users\n0,5\n"), ["1:43 over() is for arrive(n)"]);
+}
+
+/// Agents have the scenario and not its files: the plan that they are sent has the curve in it.
+#[test]
+fn only_the_plan_reads_files() {
+    finds("const EVENING = curve(\"evening.csv\");\nfn plan() { #{ load: EVENING } }", 1, 17, "only plan() can do");
+    let (result, _) = support::run("fn user() { curve(\"evening.csv\") }");
+    assert!(result.unwrap_err().to_string().contains("only plan() can do"));
+}
+
+#[test]
+fn a_cue_without_a_time_is_fired_by_hand() {
+    let text =
+        "fn plan() { #{ load: arrive(1).over(1).stay(1), cues: [ cue(\"boom\") ] } }\nfn user() {}\nfn boom() {}";
+    let found = look(text);
+    assert_eq!(found.diagnostics, []);
+    assert_eq!(found.plan.unwrap().cues[0].when, CueTime::ByHand);
 }
 
 #[test]

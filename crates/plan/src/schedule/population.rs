@@ -73,6 +73,11 @@ impl Population {
         self.arrivals.planned()
     }
 
+    /// Counts the users who were there when it began.
+    pub fn inherited(&self) -> u64 {
+        self.inherited
+    }
+
     /// Gives the instant of an arrival; `None` beyond the last.
     pub fn instant(&self, index: u64) -> Option<u64> {
         self.arrivals.instant(index)

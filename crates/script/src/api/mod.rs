@@ -1,6 +1,7 @@
 //! The functions that scenarios can call, one group a file, and the engine that knows them all.
 
 mod chance;
+mod curve;
 mod http;
 mod measuring;
 pub(crate) mod plan;
@@ -48,6 +49,7 @@ pub(crate) fn engine() -> Engine {
     chance::register(&mut engine);
     measuring::register(&mut engine);
     plan::register(&mut engine);
+    curve::register(&mut engine);
     engine
 }
 

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use rehearsal_plan::{Band, Cue, CueTime, Expectations, Load, RateStage, Spacing, Stage, Stay};
+use rehearsal_plan::{Band, Cue, CueTime, Expectations, Load, Problem, RateStage, Spacing, Stage, Stay};
 use rhai::{Array, Dynamic, Engine, ImmutableString, NativeCallContext, Position};
 
 use crate::value::{duration_of, number_of};
@@ -15,6 +15,7 @@ use crate::value::{duration_of, number_of};
 pub(crate) struct Noted {
     pub(crate) at: Position,
     pub(crate) message: String,
+    pub(crate) hint: Option<String>,
 }
 
 thread_local! {
@@ -26,9 +27,13 @@ pub(crate) fn take_noted() -> Vec<Noted> {
     NOTED.with(|noted| noted.take())
 }
 
-fn note(context: &NativeCallContext, message: String) {
+fn note(context: &NativeCallContext, message: impl Into<String>) {
+    note_problem(context, Problem::new(message));
+}
+
+pub(super) fn note_problem(context: &NativeCallContext, Problem { message, hint }: Problem) {
     let at = context.call_position();
-    NOTED.with(|noted| noted.borrow_mut().push(Noted { at, message }));
+    NOTED.with(|noted| noted.borrow_mut().push(Noted { at, message, hint }));
 }
 
 /// The value, or its default after a note of what is wrong with it.
@@ -79,7 +84,7 @@ fn register_loads(engine: &mut Engine) {
     engine.register_fn("keep_session", |context: NativeCallContext, load: &mut Load| {
         match load {
             Load::Population { keep_session, .. } => *keep_session = true,
-            _ => note(&context, "keep_session() is for users([…]): other users run once".into()),
+            _ => note(&context, "keep_session() is for users([…]): other users run once"),
         }
         load.clone()
     });
@@ -91,7 +96,7 @@ fn register_loads(engine: &mut Engine) {
         let n = whole(&context, &n);
         match load {
             Load::Rate { at_most, .. } => *at_most = n,
-            _ => note(&context, "at_most() is for rate([…])".into()),
+            _ => note(&context, "at_most() is for rate([…])"),
         }
         load.clone()
     });
@@ -128,14 +133,14 @@ fn register_arrivals(engine: &mut Engine) {
         let d = duration(&context, &d);
         match load {
             Load::Arrive { over, .. } => *over = d,
-            _ => note(&context, "over() is for arrive(n)".into()),
+            _ => note(&context, "over() is for arrive(n)"),
         }
         load.clone()
     });
     engine.register_fn("random", |context: NativeCallContext, load: &mut Load| {
         match load {
             Load::Arrive { spacing, .. } => *spacing = Spacing::Random,
-            _ => note(&context, "random() is for arrive(n)".into()),
+            _ => note(&context, "random() is for arrive(n)"),
         }
         load.clone()
     });
@@ -154,7 +159,10 @@ fn set_stay(context: &NativeCallContext, load: &mut Load, value: Stay) -> Load {
         Load::Arrive { stay, .. } | Load::Curve { stay, .. } => *stay = value,
         _ => note(
             context,
-            format!("{}() is for arrive(n): other loads say themselves when users leave", context.fn_name()),
+            format!(
+                "{}() is for arrive(n) and curve(file): other loads say themselves when users leave",
+                context.fn_name()
+            ),
         ),
     }
     load.clone()

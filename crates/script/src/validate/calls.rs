@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rehearsal_plan::nearest;
 use rhai::{ASTNode, Expr, FnCallExpr, Position, Stmt};
 
-use super::Findings;
+use super::{Findings, literals};
 use crate::options::{HTTP, RECONNECT, SOCKET, unknown};
 use crate::program::Program;
 
@@ -19,6 +19,8 @@ const BUILT_IN: &[&str] =
 /// All functions there are: by name (with `module::`), the numbers of parameters they take.
 pub(super) struct Known {
     functions: BTreeMap<String, BTreeSet<usize>>,
+    /// Functions of the scenario itself, which may have the name of one of ours.
+    own: BTreeSet<String>,
     /// Names under which maps keep closures; `map.name()` may mean them.
     properties: BTreeSet<String>,
 }
@@ -38,7 +40,8 @@ impl Known {
         for (name, parameters) in native.into_iter().chain(script) {
             functions.entry(name).or_default().insert(parameters);
         }
-        Self { functions, properties: stored_properties(program) }
+        let own = program.ast.iter_functions().map(|function| function.name.to_owned()).collect();
+        Self { functions, own, properties: stored_properties(program) }
     }
 }
 
@@ -89,6 +92,9 @@ fn look_at_call(call: &FnCallExpr, at: Position, receiver: usize, known: &Known,
         );
         return;
     };
+    if !known.own.contains(&name) {
+        literals::look_at_arguments(call, findings);
+    }
     let fits = takes.contains(&(given + receiver)) || takes.contains(&given) && receiver == 1;
     if !fits {
         let takes: BTreeSet<usize> = takes.iter().filter_map(|n| n.checked_sub(receiver)).collect();
@@ -123,9 +129,10 @@ fn look_at_options(call: &FnCallExpr, findings: &mut Findings) {
 type MapLiteral = (rhai::StaticVec<(rhai::Ident, Expr)>, BTreeMap<rhai::Identifier, rhai::Dynamic>);
 
 fn look_at_keys(of: &str, map: &MapLiteral, known: &[&str], findings: &mut Findings) {
-    for (key, _) in &map.0 {
-        if !known.contains(&key.name.as_str()) {
-            findings.error(key.pos, unknown(of, &key.name, known), None);
+    for (key, value) in &map.0 {
+        match known.contains(&key.name.as_str()) {
+            true => literals::look_at_option(&key.name, value, findings),
+            false => findings.error(key.pos, unknown(of, &key.name, known), None),
         }
     }
 }

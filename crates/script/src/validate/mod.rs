@@ -1,10 +1,12 @@
 //! Everything about a scenario that can be known before the run, found at once.
 //!
-//! Three looks at the same text: what the compiler says, what the syntax tree shows ([`calls`], [`names`], [`leaving`]),
+//! Three looks at the same text: what the compiler says, what the syntax tree shows ([`calls`], [`literals`], [`names`],
+//! [`leaving`]),
 //! and what `plan()` returns ([`plan`]). A text that does not compile gets only the first.
 
 mod calls;
 mod leaving;
+mod literals;
 mod names;
 mod plan;
 
@@ -13,6 +15,7 @@ use rhai::{ASTNode, OptimizationLevel, Position};
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::failure::Failure;
+use crate::files::{ReadFile, beside, with_files};
 use crate::program::{Env, Program, Source};
 
 /// What validation found: all mistakes, and the plan if there is one without errors.
@@ -52,11 +55,18 @@ impl Findings<'_> {
     }
 }
 
-/// Looks at a scenario in its environment. Nothing is sent anywhere.
+/// Looks at a scenario in its environment. Nothing is sent anywhere; files that the plan names are read from the folder
+/// of the scenario, which is where [`Source::name`] says.
 #[must_use]
 pub fn validate(source: &Source, environment: &Environment) -> Validated {
+    validate_with(source, environment, &beside(&source.name))
+}
+
+/// The same with files that come from elsewhere.
+#[must_use]
+pub fn validate_with(source: &Source, environment: &Environment, files: &ReadFile) -> Validated {
     let mut findings = Findings { source, found: Vec::new() };
-    let plan = look(&mut findings, environment);
+    let plan = look(&mut findings, environment, files);
     let mut diagnostics = findings.found;
     diagnostics.sort_by_key(|d| (d.line, d.column, d.severity));
     diagnostics.dedup();
@@ -64,7 +74,7 @@ pub fn validate(source: &Source, environment: &Environment) -> Validated {
     Validated { diagnostics, plan: plan.filter(|_| !broken) }
 }
 
-fn look(findings: &mut Findings, environment: &Environment) -> Option<Plan> {
+fn look(findings: &mut Findings, environment: &Environment, files: &ReadFile) -> Option<Plan> {
     // Without optimisation the tree still has every call and every map as written.
     let source = findings.source;
     // Where the system will be is known only at the start; only the keys matter here.
@@ -86,7 +96,7 @@ fn look(findings: &mut Findings, environment: &Environment) -> Option<Plan> {
         true
     });
     names.finish(findings);
-    let plan = plan::evaluate(&program, findings)?;
+    let plan = with_files(files, || plan::evaluate(&program, findings))?;
     leaving::look(&program, &plan, findings);
     Some(plan)
 }

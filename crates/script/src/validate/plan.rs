@@ -24,7 +24,7 @@ pub(super) fn evaluate(program: &Program, findings: &mut Findings) -> Option<Pla
     take_noted();
     let returned = program.run("plan");
     for noted in take_noted() {
-        findings.error(noted.at, noted.message, None);
+        findings.error(noted.at, noted.message, noted.hint);
     }
     let map = match returned.map(|value| (value.type_name(), value.try_cast::<Map>())) {
         Ok((_, Some(map))) => map,
@@ -46,6 +46,9 @@ pub(super) fn evaluate(program: &Program, findings: &mut Findings) -> Option<Pla
     Some(plan)
 }
 
+/// The functions that make loads.
+const LOADS: &str = "arrive(…), curve(…), users([…]) or rate([…])";
+
 /// Reads the parts of the map; what is wrong is noted and left out.
 struct Reader<'f, 'a> {
     findings: &'f mut Findings<'a>,
@@ -53,15 +56,7 @@ struct Reader<'f, 'a> {
 
 impl Reader<'_, '_> {
     fn plan(&mut self, map: Map) -> Option<Plan> {
-        let keys: Vec<String> = map.keys().map(ToString::to_string).collect();
-        let mut known = map;
-        for key in keys {
-            if !PLAN.contains(&key.as_str()) {
-                known.remove(key.as_str());
-                self.error_at(&key, crate::options::unknown("plan()", &key, PLAN));
-            }
-        }
-        let mut map = self.noted(Options::new("plan()", known, PLAN))?;
+        let mut map = self.options("plan()", map, PLAN)?;
         Some(Plan {
             scenarios: self.scenarios(&mut map),
             cues: self.list::<Cue>(&mut map, "cues", "cue(…)"),
@@ -72,6 +67,17 @@ impl Reader<'_, '_> {
             restore: self.noted(map.duration("restore")).flatten(),
             ..Plan::default()
         })
+    }
+
+    /// The options of a map; keys that nobody knows are told and left out.
+    fn options(&mut self, of: &'static str, mut map: Map, known: &[&str]) -> Option<Options> {
+        let unknown: Vec<String> =
+            map.keys().filter(|key| !known.contains(&key.as_str())).map(ToString::to_string).collect();
+        for key in unknown {
+            map.remove(key.as_str());
+            self.error_at(&key, crate::options::unknown(of, &key, known));
+        }
+        self.noted(Options::new(of, map, known))
     }
 
     fn noted<T>(&mut self, read: Result<T, String>) -> Option<T> {
@@ -92,7 +98,7 @@ impl Reader<'_, '_> {
     fn scenarios(&mut self, map: &mut Options) -> Vec<Scenario> {
         let mut scenarios = Vec::new();
         if let Some(load) = map.take("load") {
-            let load = load.try_cast::<Load>().ok_or("`load` takes arrive(…), users([…]) or rate([…])".to_owned());
+            let load = load.try_cast::<Load>().ok_or(format!("`load` takes {LOADS}"));
             scenarios.extend(self.noted(load).map(|load| Scenario { name: "user".into(), run: "user".into(), load }));
         }
         let listed = self.list::<Map>(map, "scenarios", "#{ name, run, load }");
@@ -100,23 +106,40 @@ impl Reader<'_, '_> {
             self.error_at("scenarios", "give either `load` or `scenarios`, not both".into());
         }
         for entry in listed {
-            let scenario = scenario(entry);
-            scenarios.extend(self.noted(scenario));
+            scenarios.extend(self.scenario(entry));
         }
         scenarios
     }
 
+    fn scenario(&mut self, entry: Map) -> Option<Scenario> {
+        let mut entry = self.options("a scenario", entry, SCENARIO)?;
+        let name = entry.text("name").and_then(|name| name.ok_or("a scenario needs a `name`".to_owned()));
+        let name = self.noted(name);
+        let place = name.as_ref().map_or("a scenario".to_owned(), |name| format!("scenario `{name}`"));
+        let run = match entry.take("run") {
+            None => name.clone(),
+            Some(value) => self.noted(function_name(&value).ok_or(format!("{place}: `run` is the name of a function"))),
+        };
+        let load = entry.take("load").and_then(Dynamic::try_cast::<Load>);
+        let load = self.noted(load.ok_or(format!("{place} needs a `load`: {LOADS}")));
+        Some(Scenario { name: name?, run: run?, load: load? })
+    }
+
     fn list<T: Clone + 'static>(&mut self, map: &mut Options, key: &str, of: &str) -> Vec<T> {
         let Some(value) = map.take(key) else { return Vec::new() };
-        let items =
-            value.try_cast::<Array>().map(|items| items.into_iter().map(Dynamic::try_cast::<T>).collect::<Option<_>>());
-        match items {
-            Some(Some(items)) => items,
-            _ => {
-                self.error_at(key, format!("`{key}` takes an array of {of}"));
-                Vec::new()
+        let Some(items) = value.try_cast::<Array>() else {
+            self.error_at(key, format!("`{key}` takes an array of {of}"));
+            return Vec::new();
+        };
+        let mut read = Vec::new();
+        for (number, item) in (1..).zip(items) {
+            let kind = item.type_name().rsplit("::").next().unwrap_or_default();
+            match item.try_cast::<T>() {
+                Some(item) => read.push(item),
+                None => self.error_at(key, format!("entry {number} of `{key}` is no {of} but of type {kind}")),
             }
         }
+        read
     }
 
     fn thresholds(&mut self, map: &mut Options) -> Vec<Threshold> {
@@ -157,18 +180,10 @@ impl Reader<'_, '_> {
     }
 }
 
-fn scenario(map: Map) -> Result<Scenario, String> {
-    let mut entry = Options::new("a scenario", map, SCENARIO)?;
-    let name = entry.text("name")?.ok_or("a scenario needs a `name`")?;
-    let run = match entry.take("run") {
-        None => name.clone(),
-        Some(value) => match value.read_lock::<rhai::FnPtr>() {
-            Some(pointer) => pointer.fn_name().to_owned(),
-            None => text_of(&value).ok_or("`run` of a scenario is the name of a function")?,
-        },
-    };
-    let load = entry.take("load").and_then(Dynamic::try_cast::<Load>);
-    Ok(Scenario { load: load.ok_or_else(|| format!("scenario `{name}` needs a `load`"))?, name, run })
+/// A function as a pointer or by name.
+fn function_name(value: &Dynamic) -> Option<String> {
+    let pointer = value.read_lock::<rhai::FnPtr>().map(|pointer| pointer.fn_name().to_owned());
+    pointer.or_else(|| text_of(value))
 }
 
 /// Where a word of the plan stands: as a text, or else as a bare word.
