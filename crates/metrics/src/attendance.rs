@@ -1,12 +1,15 @@
 //! Which seconds each agent owes and has reported: what "settled" and "unobserved" are computed
 //! from.
 
+use serde::{Deserialize, Serialize};
+
 use crate::health::Health;
+use crate::interval::Interval;
 use crate::ledger::Transitions;
 use crate::spans::{Span, Spans};
 
 /// One incarnation of an agent, as the timeline knows it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentRecord {
     /// The first second it owes.
     pub from_s: i64,
@@ -20,12 +23,35 @@ pub struct AgentRecord {
     pub users: Transitions,
     /// The worst it said of itself.
     pub worst: Health,
+    /// The latest second in which it graded itself, and what it said; `None` before the first.
+    pub latest: Option<(i64, Health)>,
 }
 
 impl AgentRecord {
     pub(crate) fn new(from_s: i64) -> AgentRecord {
-        let (users, worst) = (Transitions::default(), Health::default());
-        AgentRecord { from_s, left_at: None, lost_at: None, reported: Spans::default(), users, worst }
+        AgentRecord {
+            from_s,
+            left_at: None,
+            lost_at: None,
+            reported: Spans::default(),
+            users: Transitions::default(),
+            worst: Health::default(),
+            latest: None,
+        }
+    }
+
+    /// Takes note of what one of its intervals says of the agent itself.
+    pub(crate) fn add(&mut self, interval: &Interval) {
+        self.reported.insert(Span { from_s: interval.from, to_s: interval.to });
+        interval.users.values().for_each(|moved| self.users.merge(moved));
+        for (second, health) in &interval.health {
+            self.worst.merge(health);
+            match &mut self.latest {
+                Some((latest, known)) if latest == second => known.merge(health),
+                Some((latest, _)) if *latest > *second => {}
+                latest => *latest = Some((*second, *health)),
+            }
+        }
     }
 
     /// The first second that it still has to report. An agent reports in order, so what it has left

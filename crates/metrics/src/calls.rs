@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::intern::OTHER;
 
@@ -20,7 +20,7 @@ pub enum CallStep {
 }
 
 /// How calls of one name ended: `begun = answered + failed + cut + open`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallCounts {
     /// Calls made.
     pub begun: u64,

@@ -51,7 +51,7 @@ pub(crate) fn check_span(from: i64, to: i64) -> Result<(), Refused> {
 #[derive(Debug)]
 pub(crate) struct Catalogue {
     pub(crate) interner: Interner,
-    sources: HashMap<u32, HashMap<SeriesId, SeriesId>>,
+    pub(crate) sources: HashMap<u32, HashMap<SeriesId, SeriesId>>,
 }
 
 impl Catalogue {

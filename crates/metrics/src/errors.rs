@@ -53,6 +53,11 @@ impl Errors {
         }
     }
 
+    /// Takes back what [`Errors::iter`] listed.
+    pub fn from_rows(rows: impl IntoIterator<Item = (String, ErrorCount)>) -> Errors {
+        Errors(rows.into_iter().collect())
+    }
+
     /// Lists the kinds in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &ErrorCount)> {
         self.0.iter().map(|(kind, error)| (kind.as_str(), error))

@@ -1,9 +1,9 @@
 //! How well an agent itself was in one second: what tells a slow generator from a slow system.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The worst that an agent, one of its threads or a whole fleet saw of itself in a second.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
     /// Longest that a timer fired late, in microseconds.
     pub lag_max_micros: u64,

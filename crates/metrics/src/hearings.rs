@@ -6,10 +6,12 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::interval::merge_maps;
 
 /// Who was there at the intended instant, on one transport.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Users that had arrived and not left.
     pub live: u64,
@@ -29,7 +31,7 @@ impl Snapshot {
 pub type Hearings = BTreeMap<i32, u64>;
 
 /// What is known of one firing of a cue.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CuePoints {
     /// By transport; `None` means that nobody looked, which is unknown and not zero.
     pub snapshot: Option<BTreeMap<String, Snapshot>>,

@@ -63,6 +63,15 @@ impl Interner {
         known.filter(|id| self.definitions[id.0 as usize].kind == kind).unwrap_or_else(|| self.intern_new(kind, key))
     }
 
+    /// Takes definitions back that [`Interner::definitions`] gave; `false` if it cannot have given them.
+    pub(crate) fn restore(&mut self, definitions: Vec<Definition>) -> bool {
+        definitions.into_iter().all(|Definition { id, kind, key }| {
+            let is_next = self.definitions.len() == id.0 as usize && !self.ids.contains_key(&key);
+            let has_one_kind = self.kinds.get(&key.metric).is_none_or(|known| *known == kind);
+            is_next && has_one_kind && self.define(kind, key) == id
+        })
+    }
+
     /// What an id stands for.
     pub(crate) fn definition(&self, id: SeriesId) -> &Definition {
         &self.definitions[id.0 as usize]

@@ -17,10 +17,10 @@
 //!                       (so also to finished, failed, dropped and cancelled)
 //! ```
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Where a user number is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UserState {
     /// Planned, not begun.
@@ -90,8 +90,9 @@ pub struct NotAllowed {
     pub to: UserState,
 }
 
-/// How many users moved from which state to which, in some stretch of time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How many users moved from which state to which, in some stretch of time. In files a list of `[from, to, users]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Vec<(UserState, UserState, u64)>", try_from = "Vec<(UserState, UserState, u64)>")]
 pub struct Transitions([u64; MOVES.len()]);
 
 impl Transitions {
@@ -126,6 +127,22 @@ impl Transitions {
     /// Tells whether nobody moved.
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(|users| *users == 0)
+    }
+}
+
+impl From<Transitions> for Vec<(UserState, UserState, u64)> {
+    fn from(moved: Transitions) -> Self {
+        moved.iter().collect()
+    }
+}
+
+impl TryFrom<Vec<(UserState, UserState, u64)>> for Transitions {
+    type Error = NotAllowed;
+
+    fn try_from(rows: Vec<(UserState, UserState, u64)>) -> Result<Transitions, NotAllowed> {
+        let mut moved = Transitions::default();
+        rows.into_iter().try_for_each(|(from, to, users)| moved.record(from, to, users))?;
+        Ok(moved)
     }
 }
 
@@ -183,11 +200,11 @@ impl Ledger {
         self.restored
     }
 
-    /// Adds users that a later version of the plan brings; they wait.
-    pub fn plan_more(&mut self, users: u64) {
-        let users = users.min(u64::MAX - self.planned);
-        self.planned += users;
-        self.waiting += users;
+    /// Cancels users that the plan no longer has, as many as still wait: who has come stays.
+    pub fn withdraw(&mut self, users: u64) {
+        let users = users.min(self.waiting);
+        self.waiting -= users;
+        self.cancelled += users;
     }
 
     /// Moves users. Only the balance counts: somebody may start and finish in one go.

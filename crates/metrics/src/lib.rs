@@ -18,6 +18,7 @@ mod series;
 mod bins;
 mod gaps;
 mod layout;
+mod packed;
 mod points;
 
 mod calls;
@@ -39,7 +40,11 @@ mod merger;
 // All agents: from intervals to totals.
 mod timeline;
 
+mod changes;
+mod rebuild;
+
 mod attendance;
+mod by_second;
 mod live;
 mod spans;
 
@@ -53,6 +58,7 @@ pub use attendance::AgentRecord;
 pub use bins::{Bins, Extent};
 pub use calls::{CallCounts, CallId, CallStep};
 pub use catalogue::Refused;
+pub use changes::Changes;
 pub use cues::{CueFiring, CueSummary, TransportSummary};
 pub use errors::{ErrorCount, Errors};
 pub use gaps::GapError;
@@ -66,9 +72,11 @@ pub use ledger::{Ledger, LedgerError, NotAllowed, Transitions, UserState};
 pub use live::Row;
 pub use merger::Merger;
 pub use metric_set::MetricSet;
+pub use packed::BytesError;
 pub use points::{KindMismatch, Points};
+pub use rebuild::RebuildError;
 pub use recorder::Recorder;
 pub use series::{Definition, Kind, SeriesId, SeriesKey, Tags};
 pub use spans::{Span, Spans};
 pub use summary::{CallSummary, CheckSummary, ErrorSummary, MetricSummary, Summary};
-pub use timeline::{CueRecord, Timeline};
+pub use timeline::{CueRecord, Planned, Timeline};

@@ -60,8 +60,9 @@ impl Timeline {
     pub fn ledger_at(&self, second: i64) -> Result<Ledger, LedgerError> {
         let mut moved = Transitions::default();
         self.users.range(..=second).for_each(|(_, row)| moved.merge(row));
-        let mut ledger = Ledger::new(self.planned);
+        let mut ledger = Ledger::new(self.planned.greatest);
         ledger.apply(&moved)?;
+        ledger.withdraw(self.planned.greatest - self.planned.now);
         Ok(ledger)
     }
 
@@ -154,5 +155,24 @@ mod tests {
         assert!(rows[0].p50 < rows[0].p99);
         assert_eq!(timeline.ledger_at(1).unwrap().users(UserState::Live), 2);
         assert_eq!(timeline.ledger_now().unwrap().users(UserState::Waiting), 1);
+    }
+
+    #[test]
+    fn users_that_the_plan_takes_out_are_cancelled_if_they_have_not_come() {
+        let check = |plans: &[u64], expected: [u64; 4], what: &str| {
+            let mut timeline = timeline();
+            plans.iter().for_each(|now| timeline.plan_users(*now));
+            let ledger = timeline.ledger_now().unwrap();
+            let users = [UserState::Waiting, UserState::Live, UserState::Cancelled].map(|state| ledger.users(state));
+            assert_eq!([ledger.planned(), users[0], users[1], users[2]], expected, "{what}");
+        };
+        // The plan of five has had four arrivals.
+        check(&[], [5, 1, 4, 0], "nothing was scaled");
+        check(&[100], [100, 96, 4, 0], "more wait");
+        check(&[100, 60], [100, 56, 4, 40], "those taken out are accounted for");
+        check(&[100, 60, 80], [100, 76, 4, 20], "some are back");
+        check(&[100, 60, 200], [200, 196, 4, 0], "all are back, and more");
+        check(&[100, 2], [100, 0, 4, 96], "who has come stays");
+        check(&[100, 0], [100, 0, 4, 96], "nobody more comes");
     }
 }

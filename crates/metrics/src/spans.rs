@@ -1,9 +1,9 @@
 //! Sets of whole seconds, as few half-open stretches: which seconds an agent has reported.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The seconds `[from_s, to_s)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Span {
     /// First second.
     pub from_s: i64,
@@ -12,8 +12,18 @@ pub struct Span {
 }
 
 /// A set of seconds; stretches are ascending and neither touch nor overlap.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<Span>")]
 pub struct Spans(Vec<Span>);
+
+/// Takes stretches in any order, also such that touch or overlap.
+impl From<Vec<Span>> for Spans {
+    fn from(list: Vec<Span>) -> Spans {
+        let mut spans = Spans::default();
+        list.into_iter().for_each(|span| spans.insert(span));
+        spans
+    }
+}
 
 impl Spans {
     /// Adds the seconds of a stretch.

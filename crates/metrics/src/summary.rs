@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rehearsal_plan::Statistic;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::calls::CallCounts;
 use crate::cues::{CueFiring, CueSummary};
@@ -32,7 +32,7 @@ pub struct Summary {
 }
 
 /// How calls of one name ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallSummary {
     /// The call's name.
     pub name: String,
@@ -42,7 +42,7 @@ pub struct CallSummary {
 }
 
 /// Statistics of one series; durations in seconds, `None` where the kind has no such statistic.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetricSummary {
     /// The metric.
     pub name: String,
@@ -73,7 +73,7 @@ pub struct MetricSummary {
 }
 
 /// How often one check said yes and no.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckSummary {
     /// The check's name.
     pub name: String,
@@ -84,7 +84,7 @@ pub struct CheckSummary {
 }
 
 /// One kind of error.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorSummary {
     /// The kind.
     pub kind: String,

@@ -7,9 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::attendance::AgentRecord;
 use crate::calls::CallCounts;
 use crate::catalogue::{Catalogue, Refused, add_points, check_span};
+use crate::changes::Touched;
 use crate::errors::Errors;
 use crate::health::Health;
 use crate::hearings::CuePoints;
@@ -21,7 +24,7 @@ use crate::series::{Definition, SeriesId};
 use crate::spans::Span;
 
 /// One firing of a cue as all agents saw it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CueRecord {
     /// What all agents know together.
     pub points: CuePoints,
@@ -29,21 +32,31 @@ pub struct CueRecord {
     pub looked: BTreeSet<u32>,
 }
 
+/// How many users the plan has. Users that it had once are accounted for as long as the run lasts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    /// As the plan stands.
+    pub now: u64,
+    /// The most that it ever had: what the states of users sum to.
+    pub greatest: u64,
+}
+
 /// The merged intervals of all agents. Memory grows with seconds × series × bins in use, not with
 /// agents.
 #[derive(Debug)]
 pub struct Timeline {
-    limits: Limits,
-    catalogue: Catalogue,
-    pub(crate) planned: u64,
+    pub(crate) limits: Limits,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) planned: Planned,
     pub(crate) seconds: BTreeMap<i64, BTreeMap<SeriesId, Points>>,
     pub(crate) users: BTreeMap<i64, Transitions>,
-    health: BTreeMap<i64, Health>,
-    calls: BTreeMap<String, CallCounts>,
-    errors: Errors,
-    cues: BTreeMap<u32, CueRecord>,
-    agents: BTreeMap<u32, AgentRecord>,
-    coarse: BTreeSet<Span>,
+    pub(crate) health: BTreeMap<i64, Health>,
+    pub(crate) calls: BTreeMap<String, CallCounts>,
+    pub(crate) errors: Errors,
+    pub(crate) cues: BTreeMap<u32, CueRecord>,
+    pub(crate) agents: BTreeMap<u32, AgentRecord>,
+    pub(crate) coarse: BTreeSet<Span>,
+    pub(crate) touched: Touched,
 }
 
 impl Timeline {
@@ -52,7 +65,7 @@ impl Timeline {
         Timeline {
             limits,
             catalogue: Catalogue::new(limits),
-            planned: 0,
+            planned: Planned::default(),
             seconds: BTreeMap::new(),
             users: BTreeMap::new(),
             health: BTreeMap::new(),
@@ -61,23 +74,29 @@ impl Timeline {
             cues: BTreeMap::new(),
             agents: BTreeMap::new(),
             coarse: BTreeSet::new(),
+            touched: Touched::default(),
         }
     }
 
-    /// Sets how many users the plan has, as it now stands.
-    pub fn plan_users(&mut self, planned: u64) {
+    /// Sets how many users the plan has, as it now stands. Users that it had and no longer has are cancelled if they had not
+    /// come yet, and wait again if it grows again. Agents say nothing of them: they never arrive.
+    pub fn plan_users(&mut self, now: u64) {
+        let planned = Planned { now, greatest: self.planned.greatest.max(now) };
+        self.touched.planned |= planned != self.planned;
         self.planned = planned;
     }
 
     /// Says that an agent owes every second from `from_s` on. Every incarnation of an agent has a
     /// number of its own.
     pub fn expects(&mut self, agent: u32, from_s: i64) {
+        self.touched.agents.insert(agent);
         self.agents.entry(agent).or_insert_with(|| AgentRecord::new(from_s)).from_s = from_s;
     }
 
     /// Says that an agent has left in order and owes nothing from `at_s` on.
     pub fn left(&mut self, agent: u32, at_s: i64) {
         if let Some(record) = self.agents.get_mut(&agent) {
+            self.touched.agents.insert(agent);
             record.left_at = Some(at_s);
         }
     }
@@ -86,6 +105,7 @@ impl Timeline {
     /// comes.
     pub fn lost(&mut self, agent: u32, at_s: i64) {
         if let Some(record) = self.agents.get_mut(&agent) {
+            self.touched.agents.insert(agent);
             record.lost_at = Some(at_s);
         }
     }
@@ -96,7 +116,9 @@ impl Timeline {
     /// # Errors
     /// When users never move that way.
     pub fn move_users(&mut self, second: i64, from: UserState, to: UserState, users: u64) -> Result<(), NotAllowed> {
-        self.users.entry(second).or_default().record(from, to, users)
+        self.users.entry(second).or_default().record(from, to, users)?;
+        self.touched.users.insert(second);
+        Ok(())
     }
 
     /// Merges an agent's interval into its seconds. The samples of several seconds that the agent
@@ -112,8 +134,10 @@ impl Timeline {
         if let Some(outside) = rows.copied().find(|second| !(from..to).contains(second)) {
             return Err(Refused::Row(outside));
         }
+        self.touched.sources.extend(interval.defines.iter().map(|defined| (agent, defined.id)));
         self.catalogue.learn(agent, &interval.defines)?;
         let points = self.catalogue.translate(agent, &interval.points)?;
+        self.touched.points.entry(from).or_default().extend(points.iter().map(|(id, _)| *id));
         add_points(self.seconds.entry(from).or_default(), points);
         self.add_agent_rows(agent, interval);
         self.add_totals(agent, interval);
@@ -175,13 +199,13 @@ impl Timeline {
 
     fn add_agent_rows(&mut self, agent: u32, interval: &Interval) {
         let span = Span { from_s: interval.from, to_s: interval.to };
-        let record = self.agents.entry(agent).or_insert_with(|| AgentRecord::new(span.from_s));
-        record.reported.insert(span);
-        if interval.to - interval.from > 1 {
-            self.coarse.insert(span);
+        self.agents.entry(agent).or_insert_with(|| AgentRecord::new(span.from_s)).add(interval);
+        self.touched.agents.insert(agent);
+        if interval.to - interval.from > 1 && self.coarse.insert(span) {
+            self.touched.coarse.insert(span);
         }
-        interval.users.values().for_each(|moved| record.users.merge(moved));
-        interval.health.values().for_each(|health| record.worst.merge(health));
+        self.touched.users.extend(interval.users.keys());
+        self.touched.health.extend(interval.health.keys());
         merge_maps(&mut self.users, interval.users.clone(), |mine, theirs| mine.merge(&theirs));
         merge_maps(&mut self.health, interval.health.clone(), |mine, theirs| mine.merge(&theirs));
     }
@@ -190,10 +214,13 @@ impl Timeline {
         for (name, counts) in &interval.calls {
             let is_kept = self.calls.contains_key(name) || self.calls.len() < self.limits.calls;
             let name = if is_kept { name } else { OTHER };
+            self.touched.calls.insert(name.to_owned());
             self.calls.entry(name.to_owned()).or_default().merge(counts);
         }
+        self.touched.errors |= !interval.errors.is_empty();
         self.errors.merge(&interval.errors, self.limits.errors);
         for (number, points) in &interval.cues {
+            self.touched.cues.insert(*number);
             let record = self.cues.entry(*number).or_default();
             record.looked.extend(points.snapshot.is_some().then_some(agent));
             record.points.merge(points.clone());
