@@ -3,10 +3,10 @@
 //! How much a finding weighs is decided where it is made: some fail the run, some leave the verdict
 //! open, and some are only told.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How much a finding matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// It fails the run.
@@ -18,7 +18,7 @@ pub enum Severity {
 }
 
 /// One reasoned statement about a run, with the stretch of time that it is about.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// How much it matters.
     pub severity: Severity,

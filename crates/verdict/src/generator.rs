@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use rehearsal_metrics::{Health, Span, Spans};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The longest list of stretches in a report; further ones are milder or shorter.
 const MOST_STRETCHES: usize = 10;
@@ -22,7 +22,7 @@ const MOST_STRETCHES: usize = 10;
 const SECONDS_PER_BAD_ONE: u64 = 20;
 
 /// How well the generator was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Grade {
     /// Its own part in the numbers can be neglected.
@@ -45,7 +45,7 @@ impl Grade {
 }
 
 /// Seconds in a row with the same grade.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stretch {
     /// First second.
     pub from_s: i64,
@@ -58,7 +58,11 @@ pub struct Stretch {
 }
 
 /// How well the generator was over a run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+///
+/// One that was read from a file knows only the poor seconds that the file lists, which are the worst:
+/// what depends on all of them takes [`Generator::of`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Written")]
 pub struct Generator {
     /// Overall; `None` when no agent said anything of itself.
     pub grade: Option<Grade>,
@@ -87,6 +91,22 @@ impl Generator {
     /// Lists the parts of a stretch in which the generator was not the limit.
     pub fn fit_parts(&self, within: Span) -> Vec<Span> {
         self.poor.missing(within)
+    }
+}
+
+/// What files say of the generator.
+#[derive(Deserialize)]
+struct Written {
+    grade: Option<Grade>,
+    worst: Vec<Stretch>,
+}
+
+impl From<Written> for Generator {
+    fn from(Written { grade, worst }: Written) -> Generator {
+        let mut poor = Spans::default();
+        let stretches = worst.iter().filter(|stretch| stretch.grade == Grade::Poor);
+        stretches.for_each(|stretch| poor.insert(Span { from_s: stretch.from_s, to_s: stretch.to_s }));
+        Generator { grade, worst, poor }
     }
 }
 
@@ -216,6 +236,8 @@ mod tests {
         assert_eq!(generator.worst[1].reasons, ["timers up to 40 ms late"]);
         let run = Span { from_s: 0, to_s: 9 };
         assert_eq!(generator.fit_parts(run), [Span { from_s: 0, to_s: 4 }, Span { from_s: 5, to_s: 9 }]);
+        let written = serde_json::to_string(&generator).unwrap();
+        assert_eq!(serde_json::from_str::<Generator>(&written).unwrap(), generator);
     }
 
     #[test]

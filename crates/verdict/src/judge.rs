@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use rehearsal_metrics::{CueFiring, MetricSet, Points, Span, Summary, Timeline, UserState};
 use rehearsal_plan::catalogue::AUTOSCALER;
 use rehearsal_plan::{Statistic, Threshold};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::amounts::{count, counted};
 use crate::case::{Case, Extent, Finding, Statement};
@@ -20,7 +20,7 @@ use crate::watch::Breach;
 mod gaps;
 
 /// What a run comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Everything that was asked for held.
@@ -29,6 +29,17 @@ pub enum Verdict {
     Fail,
     /// Nobody can tell.
     Inconclusive,
+}
+
+impl Verdict {
+    /// The verdict's name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Pass => "pass",
+            Verdict::Fail => "fail",
+            Verdict::Inconclusive => "inconclusive",
+        }
+    }
 }
 
 /// How a run came to its end.

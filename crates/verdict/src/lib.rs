@@ -4,7 +4,8 @@
 //! that abort the run, are watched second by second while it goes on. The **generator** is graded
 //! for every second, because a slow load generator looks just like a slow system. [`judge`] puts
 //! both together with everything that is known to be missing and gives a **verdict** with its
-//! **findings**, each of which names its stretch of time.
+//! **findings**, each of which names its stretch of time. [`compare`] puts two runs side by side and
+//! tells what differs from what only fluctuates.
 //!
 //! Nothing here does I/O or reads a clock. Seconds are whole seconds of run time.
 
@@ -18,10 +19,16 @@ mod generator;
 mod case;
 mod judge;
 
+mod compare;
+
 pub mod amounts;
 
 pub use case::{Finding, Severity};
+pub use compare::{
+    Better, Compared, Comparison, Excluded, Figure, FigureOutcome, Mismatch, Overall, Rows, RunFacts, Scope, Side,
+    ThresholdPair, Tolerances, Unit, compare, render,
+};
 pub use generator::{Generator, Grade, Stretch};
 pub use judge::{Autoscaler, Ending, Evidence, Judgement, UnresolvedCue, Verdict, judge};
-pub use thresholds::{Outcome, ThresholdOutcome, evaluate};
+pub use thresholds::{Outcome, ThresholdOutcome, evaluate, holds, measure};
 pub use watch::{Breach, WatchedThresholds};

@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use rehearsal_metrics::{MetricSet, SeriesKey};
 use rehearsal_plan::catalogue::AUTOSCALER;
 use rehearsal_plan::{Statistic, Threshold};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::amounts;
 
 /// What became of a threshold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The rule held.
@@ -26,7 +26,7 @@ pub enum Outcome {
 }
 
 /// One threshold with what was measured beside it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ThresholdOutcome {
     /// The rule, as its author wrote it.
     pub text: String,
@@ -82,8 +82,10 @@ pub(crate) fn is_judged_by_second(threshold: &Threshold) -> bool {
     threshold.held_for.is_some() && has_seconds
 }
 
-/// Takes a threshold's statistic of a set of samples.
-pub(crate) fn measure(threshold: &Threshold, metrics: &MetricSet) -> Option<f64> {
+/// Takes a threshold's statistic of a set of samples, in the unit of files: seconds, a fraction of 1,
+/// or a plain number. `None` without samples, and for figures of the autoscaler, which are not
+/// samples.
+pub fn measure(threshold: &Threshold, metrics: &MetricSet) -> Option<f64> {
     let selector = SeriesKey { metric: threshold.metric.clone(), tags: threshold.tags.iter().collect() };
     let is_counting = matches!(threshold.statistic, Statistic::Count | Statistic::Rate);
     let absence_is_zero = threshold.metric == "errors" && is_counting && metrics.iter().next().is_some();
@@ -92,7 +94,7 @@ pub(crate) fn measure(threshold: &Threshold, metrics: &MetricSet) -> Option<f64>
 }
 
 /// Compares a measured value with a threshold's limit.
-pub(crate) fn holds(threshold: &Threshold, value: f64) -> bool {
+pub fn holds(threshold: &Threshold, value: f64) -> bool {
     threshold.op.holds(value, threshold.value)
 }
 
