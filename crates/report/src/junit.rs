@@ -1,0 +1,158 @@
+//! The report as JUnit XML, which build servers show.
+//!
+//! The build is red exactly when the verdict is not `pass`, or something could not go on:
+//!
+//! | suite | case | passed | failure | error | skipped |
+//! |---|---|---|---|---|---|
+//! | run | `verdict` | pass | fail | inconclusive | |
+//! | thresholds | each rule | it held | it was broken | no data: nobody can tell, and that never passes | |
+//! | checks | each check | it always said yes | | | it sometimes said no, and no rule forbids that |
+//! | findings | each but those of thresholds | info | error | | warning |
+
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, Property, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
+use rehearsal_metrics::CheckSummary;
+use rehearsal_verdict::amounts::{count, percent};
+use rehearsal_verdict::{Finding, Outcome, Severity, ThresholdOutcome, Verdict};
+
+use crate::RunReport;
+
+/// Writes the report as JUnit XML.
+///
+/// # Errors
+/// Never, as far as we know: characters that XML does not have are left out.
+pub fn junit(report: &RunReport) -> Result<String, SerializeError> {
+    let lasted = Duration::try_from_secs_f64(report.duration_s).unwrap_or_default();
+    let mut document = Report::new(format!("rehearsal {}", report.scenario));
+    document.set_time(lasted);
+    let told = report.findings.iter().filter(|finding| finding.subject != "threshold");
+    let suites = [
+        ("run", vec![verdict(report)]),
+        ("thresholds", report.thresholds.iter().map(threshold).collect()),
+        ("checks", report.checks.iter().map(check).collect()),
+        ("findings", told.map(finding).collect()),
+    ];
+    for (name, cases) in suites {
+        let mut suite = TestSuite::new(name);
+        suite.set_time(lasted);
+        suite.extra.insert("timestamp".into(), report.started_at.as_str().into());
+        suite.add_properties(properties(report));
+        suite.add_test_cases(cases.into_iter().map(|mut case| {
+            case.set_classname(format!("{}.{name}", report.scenario));
+            case
+        }));
+        document.add_test_suite(suite);
+    }
+    document.to_string()
+}
+
+fn properties(report: &RunReport) -> [Property; 4] {
+    let property = |name: &str, value: &str| Property::new(name, value);
+    [
+        property("run_id", &report.run_id),
+        property("scenario", &report.scenario),
+        property("environment", &report.environment),
+        property("verdict", verdict_word(report.verdict)),
+    ]
+}
+
+pub(crate) fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "pass",
+        Verdict::Fail => "fail",
+        Verdict::Inconclusive => "inconclusive",
+    }
+}
+
+fn verdict(report: &RunReport) -> TestCase {
+    let mut status = match report.verdict {
+        Verdict::Pass => TestCaseStatus::success(),
+        Verdict::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        Verdict::Inconclusive => TestCaseStatus::non_success(NonSuccessKind::Error),
+    };
+    let lines = report.findings.iter().map(|finding| format!("{}: {}", finding.subject, finding.text));
+    status.set_type("verdict").set_message(format!("the run's verdict is {}", verdict_word(report.verdict)));
+    status.set_description(lines.collect::<Vec<_>>().join("\n"));
+    TestCase::new("verdict", status)
+}
+
+fn threshold(threshold: &ThresholdOutcome) -> TestCase {
+    let measured = threshold.value_text();
+    let (mut status, message) = match threshold.outcome {
+        Outcome::Pass => (TestCaseStatus::success(), String::new()),
+        Outcome::Fail => {
+            let was = measured.as_deref().unwrap_or("unknown");
+            (TestCaseStatus::non_success(NonSuccessKind::Failure), format!("it was {was}"))
+        }
+        Outcome::NoData => (TestCaseStatus::non_success(NonSuccessKind::Error), "there was no data".to_owned()),
+    };
+    status.set_type("threshold").set_description(format!("{}: {message}", threshold.text)).set_message(message);
+    let mut case = TestCase::new(threshold.text.as_str(), status);
+    if let Some(measured) = measured {
+        case.set_system_out(format!("measured: {measured}"));
+    }
+    case
+}
+
+fn check(check: &CheckSummary) -> TestCase {
+    let all = check.passed.saturating_add(check.failed);
+    let mut status = if check.failed == 0 { TestCaseStatus::success() } else { TestCaseStatus::skipped() };
+    let share = percent(check.passed as f64 / all.max(1) as f64);
+    status.set_message(format!("yes {} times of {} ({share})", count(check.passed), count(all)));
+    TestCase::new(check.name.as_str(), status)
+}
+
+fn finding(finding: &Finding) -> TestCase {
+    let mut status = match finding.severity {
+        Severity::Error => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        Severity::Warning => TestCaseStatus::skipped(),
+        Severity::Info => TestCaseStatus::success(),
+    };
+    status.set_type("finding").set_message(finding.text.as_str());
+    let mut case = TestCase::new(format!("{}: {}", finding.subject, finding.text), status);
+    case.set_system_out(format!("from {:.1} s to {:.1} s", finding.from_s, finding.to_s));
+    case
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::example;
+
+    #[test]
+    fn the_file_is_the_golden_one() {
+        example::compare("junit.xml", &junit(&example::report()).unwrap());
+    }
+
+    /// What the two attributes of the document say.
+    fn red(report: &RunReport) -> (bool, bool) {
+        let xml = junit(report).unwrap();
+        let top = xml.lines().nth(1).unwrap();
+        (!top.contains("failures=\"0\""), !top.contains("errors=\"0\""))
+    }
+
+    #[test]
+    fn the_build_is_red_when_the_verdict_is_not_pass() {
+        let mut report = example::report();
+        assert_eq!(red(&report), (true, true), "a rule was broken, and another had no data");
+        report.findings.retain(|finding| finding.severity != Severity::Error);
+        report.thresholds.retain(|threshold| threshold.outcome == Outcome::Pass);
+        report.verdict = Verdict::Pass;
+        assert_eq!(red(&report), (false, false), "warnings and a check that said no");
+        report.verdict = Verdict::Inconclusive;
+        assert_eq!(red(&report), (false, true));
+        report.verdict = Verdict::Fail;
+        assert_eq!(red(&report), (true, false));
+    }
+
+    #[test]
+    fn text_of_the_system_under_test_stays_text() {
+        let mut report = example::report();
+        report.findings[0].subject = "a".to_owned();
+        report.findings[0].text = "</testcase>&\u{1b}[31m\u{0}]]>".to_owned();
+        let xml = junit(&report).unwrap();
+        assert!(xml.contains("a: &lt;/testcase&gt;&amp;]]&gt;"), "{xml}");
+        assert!(!xml.contains(['\u{1b}', '\u{0}']));
+    }
+}
