@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use rehearsal_api::ReportFormat;
 
 /// Rehearses a show: plays its audience from many load agents, fires its cues, judges whether the system held.
 #[derive(Debug, Parser)]
@@ -21,6 +23,24 @@ pub enum Command {
     Start(Start),
     /// Find every mistake in a scenario that can be known before the run
     Validate(Validate),
+    /// Say what a scenario will do, without doing it
+    Forecast(Forecast),
+    /// Serve the dashboard and the HTTP API: runs are started and steered from there
+    Serve(Serve),
+    /// End the load of a run: users leave (--now: they are cut off)
+    Stop(Stop),
+    /// Hold arrivals; users that are there go on
+    Pause(Run),
+    /// Let arrivals go on where they stopped
+    Resume(Run),
+    /// Fire a cue of a run now
+    Cue(Cue),
+    /// Change how many users a run has
+    Scale(Scale),
+    /// Print the report of a run
+    Report(Report),
+    /// Tell whether a run differs from another, beyond chance
+    Compare(Compare),
     /// Run the demo system under test by itself
     Demo(Demo),
     /// Run a load agent (the same as the binary `agent`)
@@ -49,15 +69,140 @@ pub struct Start {
     /// Where the load comes from: local:N
     #[arg(long, value_name = "local:N", value_parser = agents)]
     pub agents: Option<u32>,
-    /// Where runs are kept
-    #[arg(long, value_name = "DIR", default_value = "runs")]
-    pub out: PathBuf,
+    /// Where the dashboard listens; `off` for none. Without, 127.0.0.1:7700, or a free port if that is taken
+    #[arg(long, value_name = "ADDR|off", value_parser = dashboard)]
+    pub dashboard: Option<Dashboard>,
+    #[command(flatten)]
+    pub runs: Runs,
     /// Seed of all random numbers, to repeat a run
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
     /// Do not ask; needed for an environment named production
     #[arg(long)]
     pub yes: bool,
+}
+
+/// Where the dashboard is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dashboard {
+    /// Nowhere; commands still reach the run.
+    Off,
+    /// At this address.
+    At(SocketAddr),
+}
+
+/// Where runs are kept.
+#[derive(Debug, Args)]
+pub struct Runs {
+    /// Where runs are kept
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub out: PathBuf,
+}
+
+/// Which run is meant.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The run's id, or `last`
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    #[command(flatten)]
+    pub runs: Runs,
+}
+
+/// Options of `forecast`.
+#[derive(Debug, Args)]
+pub struct Forecast {
+    #[command(flatten)]
+    pub place: Place,
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The folder of scenarios
+    #[arg(long, value_name = "DIR", default_value = "scenarios")]
+    pub scenarios: PathBuf,
+    /// The address to listen on
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7700")]
+    pub listen: SocketAddr,
+    #[command(flatten)]
+    pub runs: Runs,
+}
+
+/// Options of `stop`.
+#[derive(Debug, Args)]
+pub struct Stop {
+    #[command(flatten)]
+    pub run: Run,
+    /// Cut users off instead of letting them leave
+    #[arg(long)]
+    pub now: bool,
+}
+
+/// Options of `cue`.
+#[derive(Debug, Args)]
+pub struct Cue {
+    #[command(flatten)]
+    pub run: Run,
+    /// The cue's name in the plan
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}
+
+/// Options of `scale`.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("amount").required(true).args(["users", "rate", "factor"])))]
+pub struct Scale {
+    #[command(flatten)]
+    pub run: Run,
+    /// So many users in all
+    #[arg(long, value_name = "N")]
+    pub users: Option<u64>,
+    /// So many starts a second
+    #[arg(long, value_name = "R")]
+    pub rate: Option<f64>,
+    /// So many times what is left of the plan
+    #[arg(long, value_name = "F")]
+    pub factor: Option<f64>,
+    /// The scenario function meant, where a plan has several
+    #[arg(long, value_name = "NAME")]
+    pub scenario: Option<String>,
+    /// How long the change takes, such as 10s; at once without
+    #[arg(long, value_name = "DURATION", value_parser = rehearsal_plan::duration::parse)]
+    pub over: Option<Duration>,
+}
+
+/// Options of `report`.
+#[derive(Debug, Args)]
+pub struct Report {
+    #[command(flatten)]
+    pub run: Run,
+    /// The form: html, json, junit (for build servers), csv (metrics), seconds (one row a second, CSV), hlog
+    /// (HdrHistogram), curve (the arrivals as played, for `curve("file.csv")`)
+    #[arg(long, value_name = "FORMAT", value_parser = format)]
+    pub format: ReportFormat,
+}
+
+/// Options of `compare`.
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// The run to compare with: its id, or `last`
+    #[arg(value_name = "RUN")]
+    pub a: String,
+    /// The run that may be better or worse
+    #[arg(value_name = "RUN")]
+    pub b: String,
+    /// Print figures of which nothing can be said, too
+    #[arg(long)]
+    pub all: bool,
+    /// Print the comparison as JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub runs: Runs,
 }
 
 /// Options of `validate`.
@@ -85,6 +230,21 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.to_owned())),
         _ => Err("expected KEY=VALUE".to_owned()),
+    }
+}
+
+fn format(text: &str) -> Result<ReportFormat, String> {
+    let known = serde_json::from_value(serde_json::Value::String(text.to_owned()));
+    known.map_err(|_| "expected html, json, junit, csv, seconds, hlog or curve".to_owned())
+}
+
+fn dashboard(text: &str) -> Result<Dashboard, String> {
+    match text {
+        "off" => Ok(Dashboard::Off),
+        _ => text
+            .parse()
+            .map(Dashboard::At)
+            .map_err(|_| "expected ADDRESS:PORT, such as 127.0.0.1:7700, or off".to_owned()),
     }
 }
 

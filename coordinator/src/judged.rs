@@ -1,7 +1,6 @@
 //! From what a run left behind to its report and its exit code.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
 
 use anyhow::Context as _;
 use rehearsal_metrics::{CueFiring, CueSummary, MetricSet, Summary, UserState};
@@ -9,9 +8,10 @@ use rehearsal_verdict::{Autoscaler, Evidence, Finding, Generator, Severity, Unre
 
 use crate::counters::Comparison;
 use crate::exit::ExitCode;
+use crate::play::cores_of_an_agent;
 use crate::prepare::Prepared;
-use crate::report::{AgentRow, AutoscalerRow, ReportInput, RunReport};
 use crate::run::{Ending, Fired, Outcome, Sent};
+use rehearsal_report::{AgentRow, AutoscalerRow, ReportInput, RunReport};
 
 /// A run that was judged.
 pub struct Judged {
@@ -25,14 +25,13 @@ pub struct Judged {
 pub fn judge_run(
     prepared: &Prepared,
     run_id: &str,
-    started_at: SystemTime,
     outcome: &Outcome,
     counted: &anyhow::Result<Option<Comparison>>,
 ) -> anyhow::Result<Judged> {
     let timeline = &outcome.timeline;
     let mut summary = Summary::of(timeline, &outcome.firings, outcome.duration).context("adding up the users")?;
     let metrics = MetricSet::whole(timeline, &outcome.firings, outcome.duration);
-    let generator = Generator::of(timeline.health(), cores_of_an_agent(prepared));
+    let generator = Generator::of(timeline.health(), cores_of_an_agent(prepared.environment.agents.count));
     let duration_s = outcome.duration.as_secs_f64();
     let ending = match outcome.ending {
         Ending::Operator => rehearsal_verdict::Ending::ByOperator { at_s: duration_s },
@@ -69,7 +68,7 @@ pub fn judge_run(
         run_id: run_id.to_owned(),
         scenario: prepared.name.clone(),
         environment: prepared.environment_name.clone(),
-        started_at,
+        started_at: outcome.started_at,
         duration: outcome.duration,
         judgement,
         summary,
@@ -79,12 +78,6 @@ pub fn judge_run(
         autoscaler: autoscaler_row(prepared),
     });
     Ok(Judged { report, code })
-}
-
-/// Local agents share the machine's cores.
-fn cores_of_an_agent(prepared: &Prepared) -> u32 {
-    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
-    (cores / prepared.environment.agents.count.max(1)).max(1)
 }
 
 /// No observer is built yet: one that is configured has said nothing.

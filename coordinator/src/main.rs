@@ -5,8 +5,17 @@ mod cli;
 mod prepare;
 mod start;
 mod run;
+mod play;
+mod written;
+mod archive;
+mod studio;
+mod desk;
+mod serve;
+mod steer;
+mod forecast;
+mod compare;
+mod web;
 mod judged;
-mod report;
 mod exit;
 mod counters;
 mod validate;
@@ -47,6 +56,15 @@ fn obey(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Start(options) => start::start(options),
         Command::Validate(options) => validate::validate(options),
+        Command::Forecast(options) => forecast::forecast(options),
+        Command::Serve(options) => serve::serve(options),
+        Command::Stop(options) => steer::stop(options),
+        Command::Pause(run) => steer::pause(run),
+        Command::Resume(run) => steer::resume(run),
+        Command::Cue(options) => steer::cue(options),
+        Command::Scale(options) => steer::scale(options),
+        Command::Report(options) => archive::report(options),
+        Command::Compare(options) => compare::compare_runs(options),
         Command::Demo(options) => demo::demo(options),
         Command::Agent(_) => Ok(ExitCode::Pass), // it has a process, and so a `main`, of its own
     }

@@ -4,6 +4,8 @@
 //! It is for tests: what goes wrong here panics, with both outputs of the coordinator.
 #![forbid(unsafe_code)]
 
+mod browser;
+mod command;
 mod histogram_log;
 mod outcome;
 mod processes;
@@ -15,8 +17,11 @@ mod show;
 mod truth;
 mod waiting;
 
+pub use browser::Browser;
+pub use command::{Said, Served};
 pub use histogram_log::assert_log_equals_summary;
 pub use outcome::Outcome;
+pub use program::workspace;
 pub use rehearsal::Rehearsal;
 pub use running::Running;
 pub use server::{Act, Request, Seen, Server, SocketFate, answer};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::command::Said;
 use crate::rehearsal::{STDERR, STDOUT, run_folder};
 
 /// The states of users that add up to the planned ones (contracts: users).
@@ -46,6 +47,11 @@ impl Outcome {
         };
         outcome.assert_no_panic();
         outcome
+    }
+
+    /// Calls the coordinator once more in the same folder, now that the run is over.
+    pub async fn command(&self, words: &[&str]) -> Said {
+        Said::of(self.folder.path(), words).await
     }
 
     /// Asserts how the coordinator ended; `why` says what the code stands for here.

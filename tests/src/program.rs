@@ -21,7 +21,7 @@ pub(crate) fn coordinator() -> &'static Path {
 }
 
 /// Returns the top of the workspace.
-pub(crate) fn workspace() -> &'static Path {
+pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is a folder of the workspace")
 }
 
@@ -70,7 +70,10 @@ fn newest_in(folder: &Path) -> SystemTime {
     let dates = entries.flatten().map(|entry| {
         let path = entry.path();
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() && path.ends_with("tests") => SystemTime::UNIX_EPOCH,
+            // What a bundler makes, and what it is made of, is not ours.
+            Ok(kind) if kind.is_dir() && ["tests", "node_modules", "dist"].iter().any(|name| path.ends_with(name)) => {
+                SystemTime::UNIX_EPOCH
+            }
             Ok(kind) if kind.is_dir() => newest_in(&path),
             _ => modified(&path),
         }

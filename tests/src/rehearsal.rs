@@ -84,7 +84,9 @@ impl Rehearsal {
     /// Begins `coordinator start`, for tests that do something to it while it runs.
     pub fn spawn(self) -> Running {
         let runs = self.folder.path().join(RUNS);
-        let out = [OsString::from("--out"), runs.into_os_string()];
+        // Tests that look at a dashboard take its address from control.json.
+        let any_port = ["--dashboard", "127.0.0.1:0"].map(OsString::from);
+        let out = [OsString::from("--out"), runs.into_os_string()].into_iter().chain(any_port);
         self.arguments(out).call("start")
     }
 

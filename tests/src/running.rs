@@ -8,9 +8,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::process::Child;
 
+use crate::command::Said;
 use crate::outcome::Outcome;
 use crate::processes::Processes;
-use crate::rehearsal::{STDERR, STDOUT};
+use crate::rehearsal::{STDERR, STDOUT, run_folder};
 use crate::until;
 
 /// How long agents may outlive their coordinator, even one that was killed: they notice that the
@@ -31,6 +32,22 @@ pub struct Running {
 impl Running {
     pub(crate) fn new(folder: TempDir, child: Child, processes: Processes, began: Instant, bound: Duration) -> Self {
         Self { child, processes, began, bound, folder }
+    }
+
+    /// Calls the coordinator once more, about this run: `["pause"]` becomes `coordinator pause last`.
+    pub async fn command(&self, words: &[&str]) -> Said {
+        let (name, options) = words.split_first().expect("a command has a name");
+        Said::of(self.folder.path(), &[&[*name, "last"], options].concat()).await
+    }
+
+    /// Where the running run is reached: `control.json`, as soon as it is there.
+    pub async fn control(&self) -> serde_json::Value {
+        let read = || {
+            let folder = run_folder(self.folder.path())?;
+            serde_json::from_str(&fs::read_to_string(folder.join("control.json")).ok()?).ok()
+        };
+        until("the run says how it is reached", Duration::from_secs(20), || read().is_some()).await;
+        read().expect("it was there a moment ago")
     }
 
     /// Does what Ctrl-C does. A coordinator that has ended does not mind.

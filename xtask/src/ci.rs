@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 
 use crate::command::{cargo, shown, succeed};
-use crate::tidy;
+use crate::{tidy, web};
 
 /// Runs all steps; the first that fails ends it, with its name.
 pub fn run(root: &Path) -> Result<()> {
@@ -18,9 +18,14 @@ pub fn run(root: &Path) -> Result<()> {
         let lint = ["clippy", "--workspace", "--all-targets", "--"];
         succeed(cargo(root, &[&lint[..], &["-D", "warnings"]].concat()))
     })?;
-    let tests = step("tests", || run_tests(root))?;
+    step("web", || web::check(root))?;
+    let has_browser = step("browser", web::provide_browser)?;
+    let tests = step("tests", || run_tests(root, has_browser))?;
     step("tidy", || tidy::run(root))?;
     // Repeated here, because the end is what people and logs look at.
+    if !has_browser {
+        println!("SKIPPED: all tests in chromium, which could not be installed");
+    }
     println!("{tests}");
     println!("ci passed in {:.1} s", started.elapsed().as_secs_f64());
     Ok(())
@@ -37,22 +42,31 @@ fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 /// Runs every test and returns what to say about them at the end.
-fn run_tests(root: &Path) -> Result<String> {
+fn run_tests(root: &Path, has_browser: bool) -> Result<String> {
     let has_nextest = cargo(root, &["nextest", "--version"])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success());
     if !has_nextest {
-        succeed(cargo(root, &["test", "--workspace"]))?;
+        let mut tests = cargo(root, &["test", "--workspace"]);
+        skip_browser_unless(has_browser, &mut tests);
+        succeed(tests)?;
         return Ok("tests passed (by `cargo test`; cargo-nextest is not installed)".to_owned());
     }
     let mut command = cargo(root, &["nextest", "run", "--workspace"]);
+    skip_browser_unless(has_browser, &mut command);
     if std::io::stderr().is_terminal() {
         command.env("CARGO_TERM_COLOR", "always");
     }
     let lines = succeed_listening(command, is_summary)?;
     Ok(lines.last().cloned().unwrap_or_default())
+}
+
+fn skip_browser_unless(has_browser: bool, tests: &mut Command) {
+    if !has_browser {
+        tests.env(web::SKIP_BROWSER, "1");
+    }
 }
 
 /// nextest ends with a line like `Summary [ 1.2s] 345 tests run: 345 passed, 0 skipped`.

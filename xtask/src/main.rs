@@ -6,6 +6,7 @@ mod bench;
 mod ci;
 mod command;
 mod tidy;
+mod web;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,7 +17,7 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Checks and measures Rehearsal")]
 enum Task {
-    /// Formatting, clippy, all tests and tidy; ends at the first step that fails
+    /// Formatting, clippy, the pages, all tests and tidy; ends at the first step that fails
     Ci,
     /// House rules: first lines, lengths, links, unsafe code, leftovers
     Tidy,

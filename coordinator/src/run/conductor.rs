@@ -1,236 +1,184 @@
-//! The loop that owns a run: takes what services, launcher, director and operator say, gives it to the pure
-//! [`CoordinatorEnd`], performs the effects, and keeps the timeline.
-//!
-//! | phase | begins | ends |
-//! |---|---|---|
-//! | gathering | agents were launched | all have joined (or one of them has died: fault) |
-//! | arming | all have joined | the link says that the run starts |
-//! | running | version 1's instant | everybody has left, `ends_after`, the operator, or no agent is left |
-//! | collecting | the stop was sent | every agent has handed in everything or has ended; at most [`COLLECTING`] |
+//! The loop that owns a run: takes what services, launcher, director, operators and disk say, gives it to the pure
+//! machines (the [`Lifecycle`] of the run, the [`CoordinatorEnd`] of the link), performs their effects, and keeps the
+//! timeline.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use rehearsal_engine::{RunClock, SoloOutcome};
+use rehearsal_engine::RunClock;
 use rehearsal_fleet::{Exit, Local};
 use rehearsal_link::coordinator::{CoordinatorConfig, Effect, Event, Opening};
-use rehearsal_link::{Assignment, CoordinatorEnd, Epoch, LeaseTerms, PresenceState, Session, StopKind};
-use rehearsal_metrics::{CueFiring, Interval, Limits, Timeline, UserState};
+use rehearsal_link::{CoordinatorEnd, Epoch, LeaseTerms, Session, StopKind};
+use rehearsal_metrics::{Interval, Limits, Timeline};
 use rehearsal_plan::{AgentNumber, RunTime, Takeover};
 use rehearsal_proto::v1;
-use rehearsal_script::CueState;
+use rehearsal_report::view::{EventKind, EventRow, RunState};
 use rehearsal_verdict::WatchedThresholds;
 use tokio::sync::mpsc;
 use tonic::Status;
 
-use super::cues::{CueBook, Sent};
+use super::control::{Order, Orders};
+use super::cues::CueBook;
 use super::director::Director;
 use super::ending::Interrupts;
-use super::outcome::{Ending, Note, Outcome, Settings};
-use super::progress::Progress;
-use super::roster::{Member, Roster};
+use super::keeping::{Keeper, Stored};
+use super::lifecycle::{self, Lifecycle};
+use super::outcome::{Note, Outcome, Settings};
+use super::playing::CueDone;
+use super::roster::Roster;
 use super::services::Arrival;
+use super::showing::Showing;
+use crate::archive::CORES;
 
 /// Slots of the plan: enough that a thousand agents get fair shares, few enough to be sent with every version.
 const SLOTS: usize = 1_024;
-/// How long agents may take to join, and then to arm.
-const JOINING: Duration = Duration::from_secs(30);
+/// How long agents that have joined may take to arm.
 pub(super) const ARMING: Duration = Duration::from_secs(30);
-/// How long users may take to leave: 5 s for calls, 5 s for closing handshakes, and time to hand in the numbers.
-const COLLECTING: Duration = Duration::from_secs(20);
+/// How long a disk may refuse to store the run. Agents keep what is not acknowledged for longer than that.
+const DISK_PATIENCE: Duration = Duration::from_secs(15);
 const TICK: Duration = Duration::from_millis(50);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    Gathering { until: RunTime },
-    Arming,
-    Running,
-    Collecting { until: RunTime },
-    Over,
-}
-
-/// What the director has done.
-struct CueDone {
-    firing: u32,
-    result: anyhow::Result<Option<SoloOutcome>>,
+/// Where a conductor hears from.
+pub(crate) struct Ears {
+    /// Agents, by way of the services.
+    pub(crate) inbox: mpsc::Receiver<Arrival>,
+    /// The launcher.
+    pub(crate) exits: mpsc::Receiver<Exit>,
+    /// Operators, by way of the API.
+    pub(crate) orders: mpsc::Receiver<Order>,
+    /// The terminal; none when nobody sits there.
+    pub(crate) interrupts: Option<Interrupts>,
 }
 
 /// The owner of a run.
 pub struct Conductor {
-    settings: Settings,
-    clock: Arc<RunClock>,
+    pub(super) settings: Settings,
+    pub(super) clock: Arc<RunClock>,
+    pub(super) life: Lifecycle,
+    is_over: bool,
     pub(super) end: CoordinatorEnd<Interval>,
-    pub(super) phase: Phase,
-    sessions: HashMap<Session, mpsc::Sender<Result<v1::CoordinatorMessage, Status>>>,
+    pub(super) sessions: HashMap<Session, mpsc::Sender<Result<v1::CoordinatorMessage, Status>>>,
     pub(super) roster: Roster,
     pub(super) timeline: Timeline,
-    cues: CueBook,
-    director: Director,
-    cue_done: (mpsc::Sender<CueDone>, mpsc::Receiver<CueDone>),
+    pub(super) cues: CueBook,
+    pub(super) director: Director,
+    pub(super) cue_done: (mpsc::Sender<CueDone>, mpsc::Receiver<CueDone>),
+    pub(super) orders: Orders,
     pub(super) started: Option<RunTime>,
-    load_ended: Option<RunTime>,
-    ending: Ending,
-    stop: Option<StopKind>,
+    /// The same by the machine's clock; until then, when the conductor was made.
+    pub(super) started_at: SystemTime,
+    pub(super) load_ended: Option<RunTime>,
     notes: Vec<Note>,
-    watched: WatchedThresholds,
+    pub(super) watched: WatchedThresholds,
     launcher: Local,
-    progress: Progress,
+    pub(super) keeper: Keeper,
+    pub(super) showing: Showing,
 }
 
 impl Conductor {
     /// A conductor whose agents have been launched.
-    pub(crate) fn new(settings: Settings, clock: Arc<RunClock>, director: Director, launcher: Local) -> Self {
-        let lease = LeaseTerms::default();
-        let config = CoordinatorConfig { epoch: Epoch(1), lease, takeover: Takeover::Lease };
-        let config = CoordinatorConfig { takeover: settings.plan.takeover, ..config };
+    pub(crate) fn new(
+        settings: Settings,
+        clock: Arc<RunClock>,
+        director: Director,
+        launcher: Local,
+        keeper: Keeper,
+        showing: Showing,
+    ) -> Self {
+        let takeover: Takeover = settings.plan.takeover;
+        let config = CoordinatorConfig { epoch: Epoch(1), lease: LeaseTerms::default(), takeover };
         Self {
+            life: Lifecycle::new(settings.agents),
+            is_over: false,
             end: CoordinatorEnd::new(config),
-            phase: Phase::Gathering { until: clock.now() + JOINING },
             sessions: HashMap::new(),
             roster: Roster::default(),
             timeline: Timeline::new(Limits::default()),
             cues: CueBook::new(&settings.plan.cues, &settings.run_id),
             director,
             cue_done: mpsc::channel(16),
+            orders: Orders::default(),
             started: None,
+            started_at: SystemTime::now(),
             load_ended: None,
-            ending: Ending::ByItself,
-            stop: None,
             notes: Vec::new(),
             watched: WatchedThresholds::new(&settings.plan.thresholds),
             launcher,
-            progress: Progress::new(settings.agents),
+            keeper,
+            showing,
             clock,
             settings,
         }
     }
 
-    /// Conducts the run to its end.
-    pub(crate) async fn run(
-        mut self,
-        mut inbox: mpsc::Receiver<Arrival>,
-        mut exits: mpsc::Receiver<Exit>,
-    ) -> anyhow::Result<Outcome> {
-        let mut interrupt = Interrupts::new()?;
+    /// Conducts the run to the end of its load, and until all its numbers have arrived and are stored.
+    pub(crate) async fn run(mut self, mut ears: Ears) -> anyhow::Result<Outcome> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        while self.phase != Phase::Over {
+        self.keeper.fact(CORES, self.settings.cores);
+        self.step(lifecycle::Event::Launched);
+        while !self.is_over {
             let event = tokio::select! {
                 // What agents say, and their coming and going.
-                Some(arrival) = inbox.recv() => self.on_arrival(arrival),
+                Some(arrival) = ears.inbox.recv() => self.on_arrival(arrival),
                 // A local agent's process has ended.
-                Some(exit) = exits.recv() => self.on_exit(&exit),
+                Some(exit) = ears.exits.recv() => self.on_exit(&exit),
                 // A cue's function has returned.
                 Some(done) = self.cue_done.1.recv() => { self.on_cue_done(done); None }
+                // An operator wants something.
+                Some(order) = ears.orders.recv() => self.on_order(order),
                 // The operator presses Ctrl-C.
-                () = interrupt.recv() => self.on_interrupt(),
+                () = interrupted(&mut ears.interrupts) => self.on_interrupt(),
+                // A batch is on disk.
+                Some(stored) = self.keeper.stored() => { self.on_stored(stored); None }
                 // Time passes.
                 _ = tick.tick() => Some(Event::Tick),
             };
             self.handle(event);
             self.proceed();
         }
-        Ok(self.finish())
+        self.finish().await
+    }
+
+    pub(super) fn now(&self) -> RunTime {
+        self.clock.now()
+    }
+
+    /// Takes the run's lifecycle a step further. What only an operator can cause is left to the caller.
+    pub(super) fn step(&mut self, event: lifecycle::Event) -> Vec<lifecycle::Effect> {
+        let before = self.life.state;
+        let (next, effects) = self.life.clone().step(event, self.now());
+        self.life = next;
+        if self.life.state != before {
+            self.tell(EventKind::Run, "run", state_name(self.life.state).to_owned());
+        }
+        self.is_over |= effects.contains(&lifecycle::Effect::End);
+        effects
+    }
+
+    /// A step that nobody waits for.
+    pub(super) fn go(&mut self, event: lifecycle::Event) {
+        for effect in self.step(event) {
+            match effect {
+                lifecycle::Effect::Arm => self.arm(),
+                lifecycle::Effect::Stop(kind) => {
+                    let stop = self.order_stop(kind);
+                    self.handle(Some(stop));
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Gives events to the link and performs its effects, which may be events again.
-    fn handle(&mut self, event: Option<Event<Interval>>) {
+    pub(super) fn handle(&mut self, event: Option<Event<Interval>>) {
         let mut events = VecDeque::from_iter(event);
         while let Some(event) = events.pop_front() {
-            for effect in self.end.handle(event, self.clock.now()) {
+            for effect in self.end.handle(event, self.now()) {
                 events.extend(self.perform(effect));
             }
         }
-    }
-
-    fn on_arrival(&mut self, arrival: Arrival) -> Option<Event<Interval>> {
-        match arrival {
-            Arrival::Joined { agent, instance } => Some(self.enter(agent, instance)),
-            Arrival::Connected { session, outgoing } => {
-                self.sessions.insert(session, outgoing);
-                None
-            }
-            Arrival::Said { session, message } => Some(Event::Message { session, message }),
-            Arrival::Disconnected { session } => {
-                self.sessions.remove(&session);
-                Some(Event::Disconnected { session })
-            }
-        }
-    }
-
-    fn enter(&mut self, agent: AgentNumber, instance: String) -> Event<Interval> {
-        let member = self.roster.enter(agent, instance, self.settings.weights.as_deref());
-        let assignment = Assignment {
-            agent_id: member.id.clone(),
-            region: member.region.clone(),
-            ..self.settings.assignment.clone()
-        };
-        Event::Assign { agent, assignment: Arc::new(assignment), weight: member.weight }
-    }
-
-    fn on_exit(&mut self, exit: &Exit) -> Option<Event<Interval>> {
-        let agent = self.roster.of_instance(&exit.instance);
-        let status = exit.status.as_ref().map_or_else(ToString::to_string, ToString::to_string);
-        let Some(agent) = agent else {
-            if matches!(self.phase, Phase::Gathering { .. }) {
-                self.fault(format!("an agent ended before it had joined ({status}); its log is in the run's folder"));
-            }
-            return None;
-        };
-        let name = self.roster.name(agent);
-        if let Some(member) = self.roster.get_mut(agent) {
-            member.ended = true;
-        }
-        let expected = matches!(self.phase, Phase::Collecting { .. } | Phase::Over);
-        if !expected {
-            self.note(name, format!("its process ended ({status})"));
-        }
-        Some(Event::ProcessEnded { agent })
-    }
-
-    fn on_interrupt(&mut self) -> Option<Event<Interval>> {
-        match (self.phase, self.stop) {
-            (Phase::Gathering { .. } | Phase::Arming, _) => {
-                self.ending = Ending::Operator;
-                self.phase = Phase::Over;
-                None
-            }
-            (_, None) => {
-                self.ending = Ending::Operator;
-                self.progress.say("stopping: users leave (Ctrl-C once more to cut them off)");
-                Some(self.order_stop(StopKind::Graceful))
-            }
-            (_, Some(_)) => {
-                self.ending = Ending::Operator;
-                self.progress.say("cutting off");
-                Some(self.order_stop(StopKind::Hard))
-            }
-        }
-    }
-
-    fn order_stop(&mut self, kind: StopKind) -> Event<Interval> {
-        let now = self.clock.now();
-        self.stop = Some(kind);
-        self.load_ended.get_or_insert(now);
-        let patience = if kind == StopKind::Hard { COLLECTING / 4 } else { COLLECTING };
-        self.phase = Phase::Collecting { until: now + patience };
-        Event::Stop(kind)
-    }
-
-    pub(super) fn fault(&mut self, text: String) {
-        self.ending = Ending::Fault(text);
-        self.phase = Phase::Over;
-    }
-
-    pub(super) fn note(&mut self, subject: String, text: String) {
-        let at_s = self.since_start(self.clock.now());
-        self.progress.say(&format!("{subject}: {text}"));
-        self.notes.push(Note { subject, text, at_s });
-    }
-
-    pub(super) fn since_start(&self, at: RunTime) -> f64 {
-        self.started.map_or(0.0, |started| (at.0 - started.0) as f64 / 1e6)
     }
 
     fn perform(&mut self, effect: Effect<Interval>) -> Option<Event<Interval>> {
@@ -245,11 +193,15 @@ impl Conductor {
                 self.sessions.remove(&session);
                 None
             }
-            // There is no disk yet: what is in memory is as durable as it gets.
-            Effect::Persist(version) => Some(Event::Persisted { version: version.number }),
+            Effect::Persist(version) => {
+                self.keeper.version(&version);
+                None
+            }
             Effect::Commit { agent, incarnation, number, payload } => {
-                self.commit(agent, payload);
-                Some(Event::Committed { incarnation, number })
+                let until = payload.to;
+                self.take_in(agent, payload);
+                self.keeper.interval(agent, incarnation, number, until);
+                None
             }
             Effect::Notice(notice) => {
                 self.on_notice(notice);
@@ -258,7 +210,63 @@ impl Conductor {
         }
     }
 
-    fn commit(&mut self, agent: AgentNumber, interval: Interval) {
+    /// What was waiting for the disk goes on.
+    fn on_stored(&mut self, stored: Stored) {
+        match stored {
+            Stored::Yes(events) => events.into_iter().for_each(|event| self.handle(Some(event))),
+            Stored::NotYet(error) => {
+                let refused_for = self.keeper.refused_for(self.now());
+                if refused_for.is_zero() {
+                    self.note("disk".to_owned(), format!("storing the run failed and is tried again: {error}"));
+                } else if refused_for >= DISK_PATIENCE {
+                    self.go(lifecycle::Event::Fault(format!("storing the run failed: {error}")));
+                }
+            }
+        }
+    }
+
+    /// Ctrl-C lets users leave, and cuts them off when it comes again.
+    fn on_interrupt(&mut self) -> Option<Event<Interval>> {
+        let now = self.life.stop.is_some();
+        let (answer, _) = tokio::sync::oneshot::channel();
+        self.on_order(Order { command: rehearsal_api::Command::Stop { now }, by: "Ctrl-C".to_owned(), answer })
+    }
+
+    pub(super) fn order_stop(&mut self, kind: StopKind) -> Event<Interval> {
+        self.load_ended.get_or_insert(self.clock.now());
+        Event::Stop(kind)
+    }
+
+    /// Whether what goes now goes as planned.
+    pub(super) fn is_ending(&self) -> bool {
+        self.life.state >= RunState::Stopping
+    }
+
+    /// Something that people and the report should know.
+    pub(super) fn note(&mut self, subject: String, text: String) {
+        self.display_say(&format!("{subject}: {text}"));
+        self.tell(EventKind::Agent, &subject, text.clone());
+        let at_s = self.since_start(self.now());
+        self.notes.push(Note { subject, text, at_s });
+    }
+
+    /// Enters something into the run's log of events.
+    pub(super) fn tell(&mut self, kind: EventKind, who: &str, text: String) {
+        let at_s = self.since_start(self.now());
+        let row = EventRow { at_s, kind, who: who.to_owned(), text };
+        self.keeper.event(&row);
+        self.showing.event(row);
+    }
+
+    pub(super) fn display_say(&mut self, line: &str) {
+        self.showing.say(line);
+    }
+
+    pub(super) fn since_start(&self, at: RunTime) -> f64 {
+        self.started.map_or(0.0, |started| (at.0 - started.0) as f64 / 1e6)
+    }
+
+    fn take_in(&mut self, agent: AgentNumber, interval: Interval) {
         let Some(started) = self.started else { return }; // nothing is played before the start
         let interval = interval.shifted(-started.second());
         if let Err(error) = self.timeline.add(agent.0, &interval) {
@@ -266,124 +274,52 @@ impl Conductor {
         }
     }
 
-    fn on_cue_done(&mut self, done: CueDone) {
-        let sent = match done.result {
-            Err(error) => Sent::Failed(error.to_string()),
-            Ok(None) => Sent::Failed("the scenario has no such function".into()),
-            Ok(Some(SoloOutcome { failure: Some(failure), .. })) => Sent::Failed(failure.to_string()),
-            Ok(Some(outcome)) => self.sent_after(done.firing, &outcome),
-        };
-        self.cues.sent(done.firing, sent);
-    }
-
-    fn sent_after(&self, firing: u32, outcome: &SoloOutcome) -> Sent {
-        let fired = self.cues.fired().iter().find(|fired| fired.announcement.firing == firing);
-        match (outcome.first_sent, fired) {
-            (Some(sent), Some(fired)) => Sent::After(self.clock.at(sent).0 - fired.announcement.at.0),
-            _ => Sent::Nothing,
-        }
-    }
-
     /// What has become due, whoever said what.
     fn proceed(&mut self) {
-        let now = self.clock.now();
-        match self.phase {
-            Phase::Gathering { until } => self.gather(until, now),
-            Phase::Arming | Phase::Over => {}
-            Phase::Running => self.play(now),
-            Phase::Collecting { until } => {
-                if now >= until || self.everyone_is_done() {
-                    self.phase = Phase::Over;
-                }
-            }
+        let now = self.now();
+        match self.life.state {
+            RunState::Gathering => self.go(lifecycle::Event::Joined(self.roster.len())),
+            RunState::Running => self.play(now),
+            RunState::Stopping if self.everyone_has_left() => self.go(lifecycle::Event::UsersGone),
+            _ => {}
         }
-        let started = self.started.unwrap_or(now);
-        self.progress.show(&self.timeline, &self.roster, self.end.versions(), started, now, &self.cues);
+        if self.is_ending() && self.everyone_is_done() {
+            self.go(lifecycle::Event::AllIn);
+        }
+        self.go(lifecycle::Event::Tick);
+        self.answer_orders();
+        self.keep(now);
+        self.show(now);
     }
 
-    fn gather(&mut self, until: RunTime, now: RunTime) {
-        if self.roster.len() >= self.settings.agents {
-            self.phase = Phase::Arming;
-            self.handle(Some(Event::Arm(Opening {
-                loads: self.settings.plan.scenarios.iter().map(|scenario| scenario.load.clone()).collect(),
-                slots: SLOTS,
-                seed: self.settings.seed,
-                quorum: self.settings.agents,
-                within: ARMING,
-            })));
-        } else if now >= until {
-            let (joined, wanted) = (self.roster.len(), self.settings.agents);
-            self.fault(format!("only {joined} of {wanted} agents joined within {} s", JOINING.as_secs()));
+    /// Hands what changed to the disk, if it is its turn, and to the screens.
+    fn keep(&mut self, now: RunTime) {
+        if self.keeper.is_due(now) {
+            let changes = self.timeline.take_changes();
+            self.redraw(&changes);
+            self.keeper.write(changes, now);
         }
     }
 
-    fn play(&mut self, now: RunTime) {
-        let Some(started) = self.started else { return };
-        let due = match self.end.versions() {
-            Some(versions) => self.cues.due(versions, started, now),
-            None => Vec::new(),
-        };
-        for (announcement, state) in due {
-            self.fire(announcement, state);
-        }
+    fn arm(&mut self) {
+        self.handle(Some(Event::Arm(Opening {
+            loads: self.settings.plan.scenarios.iter().map(|scenario| scenario.load.clone()).collect(),
+            slots: SLOTS,
+            seed: self.settings.seed,
+            quorum: self.settings.agents,
+            within: ARMING,
+        })));
+    }
+
+    async fn finish(mut self) -> anyhow::Result<Outcome> {
+        let ended = self.load_ended.unwrap_or_else(|| self.now());
+        let changes = self.timeline.take_changes();
+        self.redraw(&changes);
+        self.show_last();
         let firings = self.firings();
-        let aborts = self.watched.settle(&self.timeline, &firings);
-        for breach in &aborts {
-            self.note("threshold".into(), format!("{} is broken: the run is aborted", breach.text));
-        }
-        let over = !aborts.is_empty() || self.settings.plan.ends_after.is_some_and(|after| now >= started + after);
-        let nobody_plays = self.roster.iter().all(|(_, member)| member.ended);
-        if nobody_plays {
-            self.ending = Ending::Fault("no agent is left".into());
-        }
-        if over || nobody_plays || (now > started && self.everyone_has_left()) {
-            let stop = self.order_stop(StopKind::Graceful);
-            self.handle(Some(stop));
-        }
-    }
-
-    /// The firings of which it is known when they were sent.
-    fn firings(&self) -> Vec<CueFiring> {
-        let started = self.started.unwrap_or(RunTime::ZERO);
-        let bound = self.timeline.health().values().map(|health| health.clock_bound_micros).max().unwrap_or(0);
-        self.cues.fired().iter().filter_map(|fired| fired.firing(started, bound)).collect()
-    }
-
-    /// Announces a cue, and has its function called at the instant.
-    fn fire(&mut self, announcement: rehearsal_link::CueAnnouncement, state: CueState) {
-        let (firing, at, name) = (announcement.firing, self.clock.instant(announcement.at), announcement.name.clone());
-        self.progress.say(&format!("cue {name} fires at {:.1} s", self.since_start(announcement.at)));
-        self.handle(Some(Event::Announce(Arc::new(announcement))));
-        let (director, done) = (self.director.clone(), self.cue_done.0.clone());
-        tokio::spawn(async move {
-            tokio::time::sleep_until(at).await;
-            let result = director.call(&name, Some(state)).await;
-            let _ = done.send(CueDone { firing, result }).await; // the run may be over
-        });
-    }
-
-    /// Every planned user has come and gone, as far as all agents have reported, and no cue is still to come.
-    fn everyone_has_left(&self) -> bool {
-        let Some(ledger) = self.timeline.settled().and_then(|second| self.timeline.ledger_at(second).ok()) else {
-            return false;
-        };
-        let left = ledger.users(UserState::Waiting) == 0 && ledger.users(UserState::Live) == 0;
-        left && !self.cues.is_open()
-    }
-
-    fn everyone_is_done(&self) -> bool {
-        let done = |member: &Member| {
-            member.ended || matches!(member.presence, Some(PresenceState::Ended | PresenceState::Cleared))
-        };
-        self.roster.iter().all(|(_, member)| done(member)) && !self.cues.is_open()
-    }
-
-    fn finish(mut self) -> Outcome {
-        self.progress.clear();
-        let now = self.clock.now();
-        let ended = self.load_ended.unwrap_or(now);
-        Outcome {
-            firings: self.firings(),
+        let store = self.keeper.finish(changes).await;
+        Ok(Outcome {
+            firings,
             breaches: self.watched.breaches().to_vec(),
             duration: self.started.map_or(Duration::ZERO, |started| ended.since(started)),
             timeline: self.timeline,
@@ -391,9 +327,34 @@ impl Conductor {
             unfired: self.cues.unfired(),
             members: self.roster.into_members(),
             started: self.started,
-            ending: self.ending,
+            started_at: self.started_at,
+            ending: self.life.ending.clone(),
+            life: self.life,
             notes: self.notes,
             launcher: self.launcher,
-        }
+            store,
+        })
+    }
+}
+
+fn state_name(state: RunState) -> &'static str {
+    match state {
+        RunState::Draft => "draft",
+        RunState::Launching => "launching agents",
+        RunState::Gathering => "agents are joining",
+        RunState::Armed => "all agents have joined and prepare themselves",
+        RunState::Running => "started",
+        RunState::Stopping => "the load has ended: users leave",
+        RunState::Collecting => "the last numbers arrive",
+        RunState::Judged => "judged",
+        RunState::Failed => "failed",
+        RunState::Cancelled => "called off",
+    }
+}
+
+async fn interrupted(interrupts: &mut Option<Interrupts>) {
+    match interrupts {
+        Some(interrupts) => interrupts.recv().await,
+        None => std::future::pending().await,
     }
 }

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use rehearsal_link::CueAnnouncement;
 use rehearsal_metrics::CueFiring;
-use rehearsal_plan::{Cue, CueTime, RunTime, Versions};
+use rehearsal_plan::{Cue, CueTime, Problem, RunTime, Versions};
 use rehearsal_script::CueState;
 
 /// How long before its instant a cue is announced: several times the lead that agents need to take a snapshot in time.
 const AHEAD: Duration = Duration::from_secs(1);
+/// Who fires the cues that the plan has an instant for.
+const PLAN: &str = "plan";
 /// The least lead, for cues that are due at once (design.md §6).
 const LEAST_LEAD: Duration = Duration::from_millis(300);
 
@@ -17,6 +19,8 @@ const LEAST_LEAD: Duration = Duration::from_millis(300);
 pub struct Fired {
     /// What agents were told.
     pub announcement: CueAnnouncement,
+    /// Who fired it: an operator, or the plan.
+    pub by: String,
     /// What became of it; none while it is not known.
     pub outcome: Option<Sent>,
 }
@@ -33,17 +37,35 @@ pub enum Sent {
 }
 
 impl Fired {
+    /// What became of it, in words.
+    pub(super) fn told(&self) -> String {
+        match &self.outcome {
+            None => "announced".to_owned(),
+            Some(Sent::After(micros)) => format!("sent {:.1} ms after its instant", *micros as f64 / 1e3),
+            Some(Sent::Nothing) => "its function sent no request".to_owned(),
+            Some(Sent::Failed(why)) => format!("its function failed: {why}"),
+        }
+    }
+
     /// The firing as the timeline wants it, if it is known when it was sent. `clock_bound` in microseconds.
     pub(super) fn firing(&self, started: RunTime, clock_bound: u64) -> Option<CueFiring> {
-        let Some(Sent::After(sent_after_micros)) = self.outcome else { return None };
-        Some(CueFiring {
+        matches!(self.outcome, Some(Sent::After(_))).then(|| self.as_sent(started, clock_bound))
+    }
+
+    /// The same, as if it was sent at its instant while it is not known when: who heard it is known all the same.
+    pub(crate) fn as_sent(&self, started: RunTime, clock_bound: u64) -> CueFiring {
+        let sent_after_micros = match self.outcome {
+            Some(Sent::After(micros)) => micros,
+            _ => 0,
+        };
+        CueFiring {
             name: self.announcement.name.clone(),
             number: self.announcement.firing,
             id: self.announcement.id.clone(),
             fired_at_s: (self.announcement.at.0 - started.0) as f64 / 1e6,
             sent_after_micros,
             clock_bound_s: clock_bound as f64 / 1e6,
-        })
+        }
     }
 }
 
@@ -76,10 +98,25 @@ impl CueBook {
         let is_due = |cue: &Cue| instant(cue).is_some_and(|at| at <= now + AHEAD);
         let (due, waiting): (Vec<Cue>, Vec<Cue>) = std::mem::take(&mut self.waiting).into_iter().partition(is_due);
         self.waiting = waiting;
-        due.iter().map(|cue| self.fire(cue, instant(cue).unwrap_or(now).max(now + LEAST_LEAD))).collect()
+        due.iter().map(|cue| self.fire(cue, instant(cue).unwrap_or(now).max(now + LEAST_LEAD), PLAN)).collect()
     }
 
-    fn fire(&mut self, cue: &Cue, at: RunTime) -> (CueAnnouncement, CueState) {
+    /// Fires a cue as soon as agents can be told, whatever the plan says of it: a cue that the plan fires, too, then
+    /// fires twice.
+    pub(super) fn fire_now(
+        &mut self,
+        name: &str,
+        now: RunTime,
+        by: &str,
+    ) -> Result<(CueAnnouncement, CueState), Problem> {
+        let Some(cue) = self.all.iter().find(|cue| cue.name == name).cloned() else {
+            let known = self.all.iter().map(|cue| cue.name.as_str());
+            return Err(Problem::new(format!("the plan has no cue {name}")).did_you_mean(name, known));
+        };
+        Ok(self.fire(&cue, now + LEAST_LEAD, by))
+    }
+
+    fn fire(&mut self, cue: &Cue, at: RunTime, by: &str) -> (CueAnnouncement, CueState) {
         let firing = self.fired.len() as u32 + 1;
         let before = self.fired.iter().filter(|fired| fired.announcement.name == cue.name).count() as u32;
         let (name, number) = (cue.name.clone(), before + 1);
@@ -94,7 +131,7 @@ impl CueBook {
             event: cue.event.clone(),
             pointer: cue.pointer.clone(),
         };
-        self.fired.push(Fired { announcement: announcement.clone(), outcome: None });
+        self.fired.push(Fired { announcement: announcement.clone(), by: by.to_owned(), outcome: None });
         (announcement, CueState { name, number, id })
     }
 
@@ -108,6 +145,11 @@ impl CueBook {
     /// Whether a cue has yet to fire, or its function to return.
     pub(super) fn is_open(&self) -> bool {
         self.fired.iter().any(|fired| fired.outcome.is_none())
+    }
+
+    /// All cues of the plan.
+    pub(super) fn all(&self) -> &[Cue] {
+        &self.all
     }
 
     pub(super) fn fired(&self) -> &[Fired] {
@@ -164,5 +206,12 @@ mod tests {
         let mut book = CueBook::new(&[cue(CueTime::ByHand)], "r1");
         assert!(book.due(&versions(), RunTime::ZERO, RunTime(i64::MAX / 2)).is_empty());
         assert_eq!(book.unfired(), ["open_vote"]);
+        let (announcement, _) = book.fire_now("open_vote", RunTime(7_000_000), "host").unwrap();
+        assert_eq!((announcement.at, announcement.number), (RunTime(7_300_000), 1));
+        let (announcement, state) = book.fire_now("open_vote", RunTime(9_000_000), "host").unwrap();
+        assert_eq!((announcement.firing, state.id.as_str()), (2, "open_vote-2-r1"));
+        assert_eq!(book.fired()[1].by, "host");
+        let refused = book.fire_now("open_vot", RunTime::ZERO, "host").unwrap_err();
+        assert!(refused.to_string().contains("open_vote"), "{refused}");
     }
 }

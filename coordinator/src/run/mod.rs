@@ -2,26 +2,36 @@
 //!
 //! ```text
 //! services (gRPC) ──► inbox ──► conductor ──► timeline ──► outcome
-//! launcher ────────────┘  ▲        │  │
-//! director (cues) ────────┘◄───────┘  └──► progress (terminal)
+//! launcher ────────────┘  ▲        │  │ └───► keeper (run.db)
+//! director (cues) ────────┤◄───────┘  └─────► board (dashboard, terminal)
+//! operators ──► orders ───┘
 //! ```
 //!
-//! The [`conductor`] alone owns the state of the run; everyone else sends it messages.
+//! The [`conductor`] alone owns the state of the run; everyone else sends it messages. What follows from them is decided
+//! by pure machines: the [`lifecycle`] of the run, and the coordinator's end of the link.
 
 pub mod target;
 pub mod folder;
 mod outcome;
+mod lifecycle;
 mod conductor;
+mod coming;
 mod notices;
+mod playing;
 mod cues;
+pub(crate) mod control;
+mod keeping;
+mod showing;
+pub(crate) mod board;
 mod roster;
-mod progress;
 pub(crate) mod director;
 pub(crate) mod services;
 mod authority;
 mod ending;
 
-pub use conductor::Conductor;
+pub(crate) use conductor::{Conductor, Ears};
 pub use cues::{Fired, Sent};
-pub use ending::end_agents;
+pub(crate) use ending::{Interrupts, end_agents};
+pub(crate) use keeping::Keeper;
 pub use outcome::{Ending, Outcome, Settings};
+pub(crate) use showing::{Showing, Terminal};

@@ -1,21 +1,24 @@
 //! What the link has to tell about agents, and what follows from it for the run's numbers.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use rehearsal_link::PresenceState;
 use rehearsal_link::coordinator::Notice;
 use rehearsal_metrics::UserState;
 use rehearsal_plan::{AgentNumber, RunTime};
 
-use super::conductor::{ARMING, Conductor, Phase};
+use super::conductor::{ARMING, Conductor};
+use super::control::Word;
+use super::lifecycle;
 
 impl Conductor {
     pub(super) fn on_notice(&mut self, notice: Notice) {
         match notice {
             Notice::Started { at, without } => self.on_started(at, &without),
             Notice::NotStarted { armed, quorum } => {
-                self.fault(format!(
-                    "only {armed} of {quorum} agents were ready to start within {} s",
-                    ARMING.as_secs()
-                ));
+                let within = ARMING.as_secs();
+                let text = format!("only {armed} of {quorum} agents were ready to start within {within} s");
+                self.go(lifecycle::Event::NotStarted(text));
             }
             Notice::Presence { agent, state } => self.on_presence(agent, state),
             Notice::Lost { agent, from, to } => self.on_lost(agent, from, to),
@@ -35,18 +38,29 @@ impl Conductor {
                 let name = agent.map_or_else(|| "an agent".to_owned(), |agent| self.roster.name(agent));
                 self.note(name, format!("broke the protocol: {what}"));
             }
-            Notice::Superseded { .. } => self.fault("another coordinator leads this run".into()),
-            Notice::Applied { agent, applied } if applied.missed > 0 => {
-                let text = format!("took version {} late and dropped {} starts", applied.version, applied.missed);
-                self.note(self.roster.name(agent), text);
+            Notice::Superseded { .. } => {
+                self.go(lifecycle::Event::Fault("another coordinator leads this run".into()));
             }
-            Notice::Applied { .. } | Notice::Joined { .. } => {}
+            Notice::Applied { agent, applied } => {
+                if applied.missed > 0 {
+                    let text = format!("took version {} late and dropped {} starts", applied.version, applied.missed);
+                    self.note(self.roster.name(agent), text);
+                }
+                self.heard_word(agent, Word::Version(applied.version), applied.at, applied.missed);
+            }
+            Notice::Stopping { agent, stopping } => {
+                self.heard_word(agent, Word::Stop(stopping.kind), stopping.at, 0);
+            }
+            Notice::Joined { .. } => {}
         }
     }
 
     fn on_started(&mut self, at: RunTime, without: &[AgentNumber]) {
         self.started = Some(at);
-        self.phase = Phase::Running;
+        self.started_at = SystemTime::now() + at.since(self.now());
+        let unix = self.started_at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.keeper.fact("started_at_us", unix.as_micros() as i64);
+        self.go(lifecycle::Event::Started);
         if let Some(versions) = self.end.versions() {
             self.timeline.plan_users(versions.planned());
         }
@@ -63,7 +77,7 @@ impl Conductor {
     fn on_presence(&mut self, agent: AgentNumber, state: PresenceState) {
         let Some(member) = self.roster.get_mut(agent) else { return };
         let before = member.presence.replace(state);
-        let expected = matches!(self.phase, Phase::Collecting { .. } | Phase::Over);
+        let expected = self.is_ending();
         let text = match state {
             PresenceState::Closed => "its connection is gone",
             PresenceState::Silent => "has not been heard for 3 s",
@@ -84,6 +98,7 @@ impl Conductor {
         let second = to.second() - start;
         if let Some(member) = self.roster.get_mut(agent) {
             member.lost = true;
+            self.keeper.member(agent, member);
         }
         self.timeline.lost(agent.0, second);
         let Some(record) = self.timeline.agents().get(&agent.0) else { return };

@@ -1,15 +1,17 @@
 //! What goes into a run and what comes out of it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rehearsal_fleet::Local;
 use rehearsal_link::Assignment;
 use rehearsal_metrics::{CueFiring, Timeline};
 use rehearsal_plan::{AgentNumber, Plan, RunTime};
+use rehearsal_store::{Store, StoreError};
 use rehearsal_verdict::Breach;
 
 use super::cues::Fired;
+use super::lifecycle::Lifecycle;
 use super::roster::Member;
 
 /// What a conductor is given.
@@ -24,6 +26,8 @@ pub struct Settings {
     pub assignment: Assignment,
     /// How many agents there will be.
     pub agents: usize,
+    /// Cores that each of them has.
+    pub cores: u32,
     /// Their weights in the order of joining; equal without.
     pub weights: Option<Vec<u32>>,
 }
@@ -55,14 +59,20 @@ pub struct Outcome {
     pub members: BTreeMap<AgentNumber, Member>,
     /// When the run started, in run time; none if it never did.
     pub started: Option<RunTime>,
+    /// The same by the coordinator's clock; when it was asked for, if it never started.
+    pub started_at: SystemTime,
     /// From the start to the end of load.
     pub duration: Duration,
     /// Why it ended.
     pub ending: Ending,
+    /// Where it is on its way: the verdict is still to come.
+    pub(crate) life: Lifecycle,
     /// Things that happened and should be known.
     pub notes: Vec<Note>,
     /// The launcher, for ending what is left.
     pub launcher: Local,
+    /// Its database with all of this in it, unless the disk refused.
+    pub(crate) store: Result<Store, StoreError>,
 }
 
 /// Something that happened.

@@ -162,6 +162,11 @@ impl<T: Coarsen> CoordinatorEnd<T> {
         }
     }
 
+    /// The instant from which a change holds that is asked for now.
+    pub fn next_instant(&self, now: RunTime) -> RunTime {
+        now + self.lead()
+    }
+
     /// The state of each agent, by number.
     pub fn presences(&self) -> impl Iterator<Item = (AgentNumber, PresenceState)> {
         self.members.iter().map(|(agent, member)| (*agent, member.presence.state()))

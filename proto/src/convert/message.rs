@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use rehearsal_link::{
-    Applied, Assignment, CueAnnouncement, Epoch, Hello, Incarnation, LeaseTerms, Readiness, StopKind, Stopping, ToAgent,
-    ToCoordinator, Welcome,
+    Applied, Assignment, CueAnnouncement, Epoch, Hello, Incarnation, LeaseTerms, Readiness, StopKind, Stopping,
+    ToAgent, ToCoordinator, Welcome,
 };
 use rehearsal_metrics::Interval;
 use rehearsal_plan::{AgentNumber, RunTime, Version};

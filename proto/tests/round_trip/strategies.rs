@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use proptest::{collection::vec, option, prelude::*};
 use rehearsal_link::{
-    Applied, Assignment, CueAnnouncement, Epoch, Hello, Incarnation, LeaseTerms, Readiness, StopKind, Stopping, ToAgent,
-    ToCoordinator, Welcome,
+    Applied, Assignment, CueAnnouncement, Epoch, Hello, Incarnation, LeaseTerms, Readiness, StopKind, Stopping,
+    ToAgent, ToCoordinator, Welcome,
 };
 use rehearsal_metrics::{
     Bins, CallCounts, CuePoints, Definition, Errors, Health, Interval, Kind, Points, SeriesId, SeriesKey, Snapshot,

@@ -6,10 +6,13 @@
 mod broken_calls;
 mod broken_sockets;
 mod counts;
+mod dashboard;
 mod dying;
 mod elapsing;
 mod invalid;
 mod loads;
 mod misbehaving;
+mod same_number;
+mod steering;
 mod stopping;
 mod verdicts;

@@ -120,7 +120,10 @@ impl World {
             Notice::Lost { agent, from, to } => self.losses.push((agent, from, to)),
             Notice::NotStarted { .. } => self.agenda.schedule(self.now + SECOND / 2, Happening::Arm(self.lives)),
             Notice::Violation { .. } | Notice::Superseded { .. } => self.faults.push(format!("{notice:?}")),
-            Notice::Started { .. } | Notice::Applied { .. } | Notice::Stopping { .. } | Notice::DoubleLoadPossible { .. } => {}
+            Notice::Started { .. }
+            | Notice::Applied { .. }
+            | Notice::Stopping { .. }
+            | Notice::DoubleLoadPossible { .. } => {}
             Notice::Refused { .. } | Notice::Presence { .. } => {}
         }
     }

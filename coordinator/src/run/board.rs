@@ -1,0 +1,85 @@
+//! Where a run is shown while it goes on: the conductor writes, the API's streams read.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rehearsal_api::Frame;
+use rehearsal_report::view::{RunNow, Screen, Snapshot};
+use tokio::sync::watch;
+
+/// What all screens of a run show.
+pub(crate) struct Board {
+    shown: Mutex<Shown>,
+    newest: watch::Sender<Arc<Frame>>,
+}
+
+struct Shown {
+    screen: Screen,
+    run: RunNow,
+    /// The revision of the newest frame.
+    framed: u64,
+}
+
+impl Board {
+    /// A board that shows a run of which nothing has been measured. Its agents have `cores` cores each.
+    pub(crate) fn new(run: RunNow, cores: u32) -> Self {
+        let first = Snapshot { run: run.clone(), made_at: now_unix(), ..Snapshot::default() };
+        let shown = Shown { screen: Screen::new(cores), run, framed: 0 };
+        Self { shown: Mutex::new(shown), newest: watch::Sender::new(Arc::new(Frame::new(&first))) }
+    }
+
+    /// Draws the seconds that changed. Much of the work is here and not in [`Board::publish`], because it is done once for
+    /// a change and not for every look.
+    pub(crate) fn draw(&self, draw: impl FnOnce(&mut Screen)) {
+        draw(&mut self.shown().screen);
+    }
+
+    /// Lets everybody see the run as it now stands.
+    pub(crate) fn publish(&self, run: impl FnOnce(&mut Screen) -> RunNow) {
+        let mut shown = self.shown();
+        shown.run = run(&mut shown.screen);
+        let since = shown.framed;
+        let snapshot = shown.snapshot(since);
+        shown.framed = snapshot.revision;
+        drop(shown);
+        self.newest.send_replace(Arc::new(Frame::new(&snapshot)));
+    }
+
+    /// The run as it stands, with the seconds that changed after a revision.
+    pub(crate) fn snapshot(&self, since: u64) -> Snapshot {
+        self.shown().snapshot(since)
+    }
+
+    /// The run as it stands.
+    pub(crate) fn run(&self) -> RunNow {
+        self.shown().run.clone()
+    }
+
+    /// The run's figures for Prometheus.
+    pub(crate) fn prometheus(&self) -> String {
+        let shown = self.shown();
+        rehearsal_report::prometheus(Some(&shown.run), &shown.screen.responses())
+    }
+
+    /// A stream of frames; the newest replaces whatever was not looked at.
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Frame>> {
+        self.newest.subscribe()
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        // What a panicking writer left is still the newest that there is.
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shown {
+    fn snapshot(&self, since: u64) -> Snapshot {
+        let revision = self.screen.revision();
+        let seconds = self.screen.since(since);
+        Snapshot { revision, since, made_at: now_unix(), run: self.run.clone(), seconds }
+    }
+}
+
+fn now_unix() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}

@@ -1,0 +1,205 @@
+//! What goes to disk and when. Everything that must outlive a crash is collected into one batch; when it is on disk, what
+//! waited for it goes on: versions are sent, intervals acknowledged, cues announced.
+//!
+//! ```text
+//! interval, version, cue, event ──► batch ──► writer's thread ──► on disk ──► events for the link
+//! ```
+//!
+//! At most four batches a second are written, unless a version or a cue waits: an operator waits for those.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rehearsal_link::Incarnation;
+use rehearsal_link::coordinator::Event;
+use rehearsal_metrics::{Changes, Interval};
+use rehearsal_plan::{AgentNumber, RunTime, Version};
+use rehearsal_report::view::EventRow;
+use rehearsal_store::{Batch, CueIntent, CueOutcome, Mark, Options, Store, StoreError, Writer};
+use tokio::sync::mpsc;
+
+use super::cues::{Fired, Sent};
+use super::roster::Member;
+
+/// The time between batches that nobody waits for.
+const PACE: Duration = Duration::from_millis(250);
+
+/// The run's database, as the conductor sees it.
+pub(crate) struct Keeper {
+    writer: Writer,
+    done: mpsc::UnboundedReceiver<Result<(), StoreError>>,
+    /// What the next batch will hold.
+    batch: Batch,
+    /// The newest mark of each incarnation in it.
+    marks: BTreeMap<Incarnation, Mark>,
+    /// What goes on when the next batch is on disk.
+    waiting: Vec<Event<Interval>>,
+    /// The same for the batch that is being written.
+    flying: Option<Vec<Event<Interval>>>,
+    tickets: u64,
+    is_urgent: bool,
+    written_at: RunTime,
+    /// Since when the disk has refused everything.
+    refused_since: Option<RunTime>,
+}
+
+/// What came of a batch.
+pub(super) enum Stored {
+    /// It is on disk: this goes on.
+    Yes(Vec<Event<Interval>>),
+    /// The disk refuses: it is tried again with the next batch, and what waited for it waits on.
+    NotYet(StoreError),
+}
+
+impl Keeper {
+    /// Puts a thread before the database of a run that begins.
+    pub(crate) fn start(store: Store) -> Self {
+        let (sender, done) = mpsc::unbounded_channel();
+        let writer = Writer::start(store, Options::default(), move |_, result| {
+            let _ = sender.send(result); // the run may be over
+        });
+        Self {
+            writer,
+            done,
+            batch: Batch::default(),
+            marks: BTreeMap::new(),
+            waiting: Vec::new(),
+            flying: None,
+            tickets: 0,
+            is_urgent: false,
+            written_at: RunTime::ZERO,
+            refused_since: None,
+        }
+    }
+
+    /// Stores a version of the plan; then it may be sent.
+    pub(super) fn version(&mut self, version: &Version) {
+        self.batch.versions.push(version.clone());
+        self.then(Event::Persisted { version: version.number });
+    }
+
+    /// Stores how far an incarnation's intervals have come; then they are acknowledged. Their content goes with the
+    /// changes of the timeline.
+    pub(super) fn interval(&mut self, agent: AgentNumber, incarnation: Incarnation, number: u64, until: i64) {
+        let mark = Mark { incarnation: incarnation.0, agent: agent.0, mark: number, stored_until: Some(until) };
+        self.marks.insert(incarnation, mark);
+        self.waiting.push(Event::Committed { incarnation, number });
+    }
+
+    /// Stores a cue as intended, or what became of it.
+    pub(super) fn cue(&mut self, fired: &Fired) {
+        self.batch.cues.push(intent(fired));
+        self.is_urgent = true;
+    }
+
+    /// Stores an event of the log.
+    pub(super) fn event(&mut self, row: &EventRow) {
+        let EventRow { at_s, kind, who, text } = row.clone();
+        let kind = format!("{kind:?}").to_lowercase();
+        let detail = serde_json::Value::Null;
+        self.batch.events.push(rehearsal_store::Event { at_s, kind, who, text, detail });
+    }
+
+    /// Stores how an agent stands.
+    pub(super) fn member(&mut self, agent: AgentNumber, member: &Member) {
+        self.batch.members.push(rehearsal_store::Member {
+            agent: agent.0,
+            id: member.id.clone(),
+            region: member.region.clone(),
+            instance: member.instance.0.clone(),
+            weight: member.weight,
+            ended: member.ended,
+            lost: member.lost,
+        });
+    }
+
+    /// Stores a single fact under its name, in place of what was there.
+    pub(super) fn fact(&mut self, name: &str, value: impl Into<serde_json::Value>) {
+        self.batch.facts.push((name.to_owned(), value.into()));
+    }
+
+    /// Lets something happen when all that was said until now is on disk.
+    pub(super) fn then(&mut self, event: Event<Interval>) {
+        self.waiting.push(event);
+        self.is_urgent = true;
+    }
+
+    /// Whether a batch should be written now.
+    pub(super) fn is_due(&self, now: RunTime) -> bool {
+        self.flying.is_none() && (self.is_urgent || now.since(self.written_at) >= PACE)
+    }
+
+    /// Writes everything that has come together.
+    pub(super) fn write(&mut self, changes: Changes, now: RunTime) {
+        self.written_at = now;
+        self.is_urgent = false;
+        let marks = std::mem::take(&mut self.marks).into_values().collect();
+        let batch = Batch { changes, marks, ..std::mem::take(&mut self.batch) };
+        if batch.is_empty() && self.waiting.is_empty() {
+            return;
+        }
+        self.tickets += 1;
+        self.flying = Some(std::mem::take(&mut self.waiting));
+        // One batch at a time is under way: there is always room.
+        if let Err(batch) = self.writer.send(Box::new(batch), self.tickets) {
+            self.batch = *batch;
+            self.waiting = self.flying.take().unwrap_or_default();
+        }
+    }
+
+    /// Waits until the batch that is being written is on disk, or was refused.
+    pub(super) async fn stored(&mut self) -> Option<Stored> {
+        let result = self.done.recv().await?;
+        let mut events = self.flying.take().unwrap_or_default();
+        Some(match result {
+            Ok(()) => {
+                self.refused_since = None;
+                Stored::Yes(events)
+            }
+            Err(error) => {
+                // The writer keeps the batch and writes it together with the next.
+                events.append(&mut self.waiting);
+                self.waiting = events;
+                Stored::NotYet(error)
+            }
+        })
+    }
+
+    /// The disk has just refused: for how long it has done so.
+    pub(super) fn refused_for(&mut self, now: RunTime) -> Duration {
+        now.since(*self.refused_since.get_or_insert(now))
+    }
+
+    /// Writes what is left and gives the database back.
+    pub(super) async fn finish(mut self, changes: Changes) -> Result<Store, StoreError> {
+        if self.flying.is_some() {
+            let _ = self.stored().await; // what was refused goes with the last batch
+        }
+        self.write(changes, self.written_at);
+        if self.flying.is_some()
+            && let Some(Stored::NotYet(error)) = self.stored().await
+        {
+            return Err(error);
+        }
+        Ok(self.writer.close())
+    }
+}
+
+fn intent(fired: &Fired) -> CueIntent {
+    let announcement = &fired.announcement;
+    CueIntent {
+        firing: announcement.firing,
+        name: announcement.name.clone(),
+        number: announcement.number,
+        id: announcement.id.clone(),
+        at_us: announcement.at.0,
+        by: fired.by.clone(),
+        event: announcement.event.clone(),
+        pointer: announcement.pointer.clone(),
+        outcome: fired.outcome.as_ref().map(|sent| match sent {
+            Sent::After(micros) => CueOutcome::Sent(*micros),
+            Sent::Nothing => CueOutcome::Nothing,
+            Sent::Failed(why) => CueOutcome::Failed(why.clone()),
+        }),
+    }
+}

@@ -1,0 +1,199 @@
+//! The course of a run as a pure function: state and event in, state and effects out.
+//!
+//! | state | event | next | effects |
+//! |---|---|---|---|
+//! | `Launching` | `Launched` | `Gathering` | |
+//! | `Gathering` | `Joined`, all of them | `Armed` | arm |
+//! | `Gathering` | its time is up, or an agent `Vanished` | `Failed` | end |
+//! | `Armed` | `Started` | `Running` | |
+//! | `Armed` | `NotStarted` | `Failed` | end |
+//! | before `Running` | stop | `Cancelled` | end |
+//! | before `Running` | any other command | | refuse |
+//! | `Running` | pause, resume, scale, cue | | perform it, or refuse what makes no sense now |
+//! | `Running` | stop | `Stopping` | stop, gracefully or hard |
+//! | `Running` | `LoadOver` | `Stopping` | stop gracefully |
+//! | `Stopping` | stop now, after a graceful stop | `Stopping` | stop hard |
+//! | `Stopping` | `UsersGone` | `Collecting` | |
+//! | `Stopping`, `Collecting` | `AllIn`, or its time is up | `Collecting` | end |
+//! | `Stopping`, `Collecting` | any other command | | refuse |
+//! | `Collecting` | `Judged` | `Judged` | |
+//! | any but the last three | `Fault` | `Failed`; from `Running` on, `Collecting` | end |
+//!
+//! States only go forward. `Judged`, `Failed` and `Cancelled` are final: whatever comes then changes nothing.
+//! What was measured before a fault is judged as far as it goes, so a run that had started ends in `Judged`.
+
+use std::time::Duration;
+
+use rehearsal_api::Command;
+use rehearsal_link::StopKind;
+use rehearsal_plan::RunTime;
+use rehearsal_report::view::RunState;
+
+use super::outcome::Ending;
+
+/// How long agents may take to join.
+pub(super) const JOINING: Duration = Duration::from_secs(30);
+/// How long users may take to leave: 5 s for calls, 5 s for closing handshakes, and time to hand in the numbers.
+const COLLECTING: Duration = Duration::from_secs(20);
+/// The same after a hard stop, which waits for no handshake.
+const COLLECTING_HARD: Duration = Duration::from_secs(5);
+
+/// Where a run is on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Lifecycle {
+    pub(crate) state: RunState,
+    /// Whether plan time stands still.
+    pub(super) paused: bool,
+    /// The stop in force.
+    pub(super) stop: Option<StopKind>,
+    /// Why the load ended, as far as it is known.
+    pub(super) ending: Ending,
+    /// Agents that must join before the start.
+    wanted: usize,
+    /// When the patience of the present state ends.
+    until: Option<RunTime>,
+}
+
+/// What happens to a run.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Event {
+    /// The agents were ordered.
+    Launched,
+    /// So many agents have joined by now.
+    Joined(usize),
+    /// An agent's process ended before it had joined.
+    Vanished(String),
+    /// The plan's first version has its instant.
+    Started,
+    /// Too few agents were ready.
+    NotStarted(String),
+    /// An operator wants something.
+    Command(Command),
+    /// The plan is through, or something in it ends the load.
+    LoadOver,
+    /// No user is left.
+    UsersGone,
+    /// Every agent has handed in everything or has ended.
+    AllIn,
+    /// It cannot go on.
+    Fault(String),
+    /// The verdict is there.
+    Judged,
+    /// Time passes.
+    Tick,
+}
+
+/// What follows.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Effect {
+    /// Prepare the agents for the start.
+    Arm,
+    /// End the load.
+    Stop(StopKind),
+    /// Do what the operator wants: pause, resume, scale or a cue.
+    Perform(Command),
+    /// Tell the operator why not.
+    Refuse(String),
+    /// Leave the loop: nothing more is to come.
+    End,
+}
+
+impl Lifecycle {
+    /// A run whose agents are about to be launched.
+    pub(super) fn new(wanted: usize) -> Self {
+        let (state, ending) = (RunState::Launching, Ending::ByItself);
+        Self { state, paused: false, stop: None, ending, wanted, until: None }
+    }
+
+    /// Takes an event at an instant; the table is that of the module.
+    pub(super) fn step(self, event: Event, now: RunTime) -> (Self, Vec<Effect>) {
+        use RunState::{Armed, Cancelled, Collecting, Draft, Failed, Gathering, Judged, Launching, Running, Stopping};
+        match (self.state, event) {
+            (Judged | Failed | Cancelled, Event::Command(_)) => self.refuse("the run is over"),
+            (Judged | Failed | Cancelled, _) => (self, vec![]),
+            (_, Event::Command(command)) => self.obey(command, now),
+            (Running | Stopping | Collecting, Event::Fault(text)) => {
+                let ending = Ending::Fault(text);
+                (Self { state: Collecting, ending, until: None, ..self }, vec![Effect::End])
+            }
+            (_, Event::Fault(text) | Event::NotStarted(text)) => self.fail(text),
+            (Draft | Launching, Event::Launched) => {
+                (Self { state: Gathering, until: Some(now + JOINING), ..self }, vec![])
+            }
+            (Gathering, Event::Joined(agents)) if agents >= self.wanted => {
+                (Self { state: Armed, until: None, ..self }, vec![Effect::Arm])
+            }
+            (Gathering, Event::Vanished(text)) => self.fail(text),
+            (Gathering, Event::Tick) if self.is_late(now) => {
+                let text = format!("fewer than {} agents joined within {} s", self.wanted, JOINING.as_secs());
+                self.fail(text)
+            }
+            (Armed, Event::Started) => (Self { state: Running, ..self }, vec![]),
+            (Running, Event::LoadOver) => self.stop(StopKind::Graceful, now),
+            (Stopping, Event::UsersGone) => (Self { state: Collecting, ..self }, vec![]),
+            (Stopping | Collecting, Event::AllIn) => (Self { state: Collecting, ..self }, vec![Effect::End]),
+            (Stopping | Collecting, Event::Tick) if self.is_late(now) => {
+                (Self { state: Collecting, until: None, ..self }, vec![Effect::End])
+            }
+            (Collecting, Event::Judged) => (Self { state: Judged, ..self }, vec![]),
+            _ => (self, vec![]),
+        }
+    }
+
+    /// The run once it has its verdict.
+    pub(crate) fn judged(self) -> Self {
+        self.step(Event::Judged, RunTime::ZERO).0
+    }
+
+    fn obey(self, command: Command, now: RunTime) -> (Self, Vec<Effect>) {
+        use RunState::{Collecting, Running, Stopping};
+        match (self.state, command) {
+            (Running, Command::Stop { now: hard }) => {
+                let kind = if hard { StopKind::Hard } else { StopKind::Graceful };
+                Self { ending: Ending::Operator, ..self }.stop(kind, now)
+            }
+            (Stopping, Command::Stop { now: true }) if self.stop == Some(StopKind::Graceful) => {
+                Self { ending: Ending::Operator, ..self }.stop(StopKind::Hard, now)
+            }
+            (Stopping | Collecting, Command::Stop { .. }) => self.refuse("the run is stopping already"),
+            (Stopping | Collecting, _) => self.refuse("the load has ended"),
+            (Running, Command::Pause) if self.paused => self.refuse("arrivals are paused already"),
+            (Running, Command::Resume) if !self.paused => self.refuse("arrivals are not paused"),
+            (Running, command) => {
+                let paused = match command {
+                    Command::Pause => true,
+                    Command::Resume => false,
+                    _ => self.paused,
+                };
+                (Self { paused, ..self }, vec![Effect::Perform(command)])
+            }
+            (_, Command::Stop { .. }) => {
+                let ending = Ending::Operator;
+                (Self { state: RunState::Cancelled, ending, until: None, ..self }, vec![Effect::End])
+            }
+            _ => self.refuse("the run has not started: wait for its first second"),
+        }
+    }
+
+    fn stop(self, kind: StopKind, now: RunTime) -> (Self, Vec<Effect>) {
+        let patience = if kind == StopKind::Hard { COLLECTING_HARD } else { COLLECTING };
+        let until = Some(now + patience);
+        (Self { state: RunState::Stopping, stop: Some(kind), until, ..self }, vec![Effect::Stop(kind)])
+    }
+
+    fn fail(self, text: String) -> (Self, Vec<Effect>) {
+        (Self { state: RunState::Failed, ending: Ending::Fault(text), until: None, ..self }, vec![Effect::End])
+    }
+
+    fn refuse(self, why: &str) -> (Self, Vec<Effect>) {
+        (self, vec![Effect::Refuse(why.to_owned())])
+    }
+
+    fn is_late(&self, now: RunTime) -> bool {
+        self.until.is_some_and(|until| now >= until)
+    }
+}
+
+#[cfg(test)]
+#[path = "lifecycle/tests.rs"]
+mod tests;

@@ -1,0 +1,118 @@
+//! While the load goes on: cues that are due, thresholds that abort, and whether everybody has left.
+
+use std::sync::Arc;
+
+use rehearsal_engine::SoloOutcome;
+use rehearsal_link::PresenceState;
+use rehearsal_link::coordinator::Event;
+use rehearsal_metrics::{CueFiring, UserState};
+use rehearsal_plan::RunTime;
+use rehearsal_report::view::EventKind;
+use rehearsal_script::CueState;
+
+use super::conductor::Conductor;
+use super::cues::Sent;
+use super::lifecycle;
+use super::roster::Member;
+
+/// What the director has done.
+pub(super) struct CueDone {
+    firing: u32,
+    result: anyhow::Result<Option<SoloOutcome>>,
+}
+
+impl Conductor {
+    pub(super) fn play(&mut self, now: RunTime) {
+        let Some(started) = self.started else { return };
+        let due = match self.end.versions() {
+            Some(versions) => self.cues.due(versions, started, now),
+            None => Vec::new(),
+        };
+        for (announcement, state) in due {
+            let text = format!("fires at {:.1} s", self.since_start(announcement.at));
+            self.display_say(&format!("cue {} {text}", announcement.name));
+            self.tell(EventKind::Cue, &announcement.name, text);
+            self.fire(announcement, state);
+        }
+        let firings = self.firings();
+        let aborts = self.watched.settle(&self.timeline, &firings);
+        for breach in &aborts {
+            self.tell(EventKind::Threshold, "threshold", format!("{} is broken: the run is aborted", breach.text));
+            self.note("threshold".into(), format!("{} is broken: the run is aborted", breach.text));
+        }
+        if self.roster.iter().all(|(_, member)| member.ended) {
+            return self.go(lifecycle::Event::Fault("no agent is left".into()));
+        }
+        let over = !aborts.is_empty() || self.settings.plan.ends_after.is_some_and(|after| now >= started + after);
+        if over || (now > started && self.everyone_has_left()) {
+            self.go(lifecycle::Event::LoadOver);
+        }
+    }
+
+    /// The firings of which it is known when they were sent.
+    pub(super) fn firings(&self) -> Vec<CueFiring> {
+        let started = self.started.unwrap_or(RunTime::ZERO);
+        let bound = self.clock_bound();
+        self.cues.fired().iter().filter_map(|fired| fired.firing(started, bound)).collect()
+    }
+
+    /// How far any agent's clock may have been off, in microseconds.
+    pub(super) fn clock_bound(&self) -> u64 {
+        self.timeline.health().values().map(|health| health.clock_bound_micros).max().unwrap_or(0)
+    }
+
+    /// Writes a cue down as intended, then announces it, and has its function called at the instant.
+    pub(super) fn fire(&mut self, announcement: rehearsal_link::CueAnnouncement, state: CueState) {
+        let (firing, at, name) = (announcement.firing, self.clock.instant(announcement.at), announcement.name.clone());
+        let fired = self.cues.fired().iter().find(|fired| fired.announcement.firing == firing);
+        if let Some(fired) = fired {
+            self.keeper.cue(fired);
+        }
+        self.keeper.then(Event::Announce(Arc::new(announcement)));
+        let (director, done) = (self.director.clone(), self.cue_done.0.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep_until(at).await;
+            let result = director.call(&name, Some(state)).await;
+            let _ = done.send(CueDone { firing, result }).await; // the run may be over
+        });
+    }
+
+    /// Every planned user has come and gone, as far as all agents have reported, and no cue is still to come.
+    pub(super) fn everyone_has_left(&self) -> bool {
+        let Some(ledger) = self.timeline.settled().and_then(|second| self.timeline.ledger_at(second).ok()) else {
+            return false;
+        };
+        let left = ledger.users(UserState::Waiting) == 0 && ledger.users(UserState::Live) == 0;
+        left && !self.cues.is_open()
+    }
+
+    pub(super) fn everyone_is_done(&self) -> bool {
+        let done = |member: &Member| {
+            member.ended || matches!(member.presence, Some(PresenceState::Ended | PresenceState::Cleared))
+        };
+        self.roster.iter().all(|(_, member)| done(member)) && !self.cues.is_open()
+    }
+
+    pub(super) fn on_cue_done(&mut self, done: CueDone) {
+        let sent = match done.result {
+            Err(error) => Sent::Failed(error.to_string()),
+            Ok(None) => Sent::Failed("the scenario has no such function".into()),
+            Ok(Some(SoloOutcome { failure: Some(failure), .. })) => Sent::Failed(failure.to_string()),
+            Ok(Some(outcome)) => self.sent_after(done.firing, &outcome),
+        };
+        self.cues.sent(done.firing, sent);
+        let fired = self.cues.fired().iter().find(|fired| fired.announcement.firing == done.firing).cloned();
+        if let Some(fired) = fired {
+            self.tell(EventKind::Cue, &fired.announcement.name, fired.told());
+            self.keeper.cue(&fired);
+        }
+    }
+
+    fn sent_after(&self, firing: u32, outcome: &SoloOutcome) -> Sent {
+        let fired = self.cues.fired().iter().find(|fired| fired.announcement.firing == firing);
+        match (outcome.first_sent, fired) {
+            (Some(sent), Some(fired)) => Sent::After(self.clock.at(sent).0 - fired.announcement.at.0),
+            _ => Sent::Nothing,
+        }
+    }
+}
