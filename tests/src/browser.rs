@@ -149,7 +149,7 @@ impl Drop for Driver {
     }
 }
 
-/// `ChromeDriver was started successfully on port 41234.`
+/// `ChromeDriver was started successfully on port 41234.` An earlier line names the port that was asked for.
 fn port_in(line: &str) -> Option<u16> {
-    line.split("on port ").nth(1)?.trim_end_matches('.').trim().parse().ok()
+    line.split("successfully on port ").nth(1)?.trim_end_matches('.').trim().parse().ok()
 }

@@ -38,6 +38,8 @@ impl Board {
     pub(crate) fn publish(&self, run: impl FnOnce(&mut Screen) -> RunNow) {
         let mut shown = self.shown();
         shown.run = run(&mut shown.screen);
+        // Who holds a revision has seen everything of it: a frame that tells more needs another.
+        shown.screen.touch();
         let since = shown.framed;
         let snapshot = shown.snapshot(since);
         shown.framed = snapshot.revision;

@@ -45,9 +45,12 @@ async fn address_of(running: &Running) -> String {
     format!("http://{}/#token={}", control["address"].as_str().unwrap(), control["token"].as_str().unwrap())
 }
 
-/// The number at the beginning of a text such as `1,234 live`.
+/// What stands between thousands on the screen.
+const THIN_SPACE: char = '\u{2009}';
+
+/// The number at the beginning of a text such as `1 234 live`.
 fn number(text: &str) -> u64 {
-    let digits = text.chars().take_while(|c| c.is_ascii_digit() || [',', ' ', '\u{a0}', '\u{202f}'].contains(c));
+    let digits = text.chars().take_while(|c| c.is_ascii_digit() || *c == THIN_SPACE);
     digits.filter(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0)
 }
 
@@ -142,7 +145,7 @@ async fn serve_starts_runs_and_its_page_comes_back_after_a_restart() {
     let listen = served.base().trim_start_matches("http://").to_owned();
 
     browser.open(&served.address).await;
-    browser.wait_for("forecast-users", PATIENCE, |text| text.contains("3,000") || text.contains("3000")).await;
+    browser.wait_for("forecast-users", PATIENCE, |text| number(text) == 3000).await;
     browser.click("start").await;
     browser.wait_for("live-users", PATIENCE, |text| number(text) >= 20).await;
 
