@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, bail};
 use rehearsal_api::{ReportFile, ReportFormat, RunEntry};
 use rehearsal_metrics::{CueFiring, Limits, Timeline};
-use rehearsal_plan::{RunTime, Versions, curve_csv};
+use rehearsal_plan::{Plan, RunTime, Versions, curve_csv};
 use rehearsal_report::RunReport;
 use rehearsal_report::view::{EventKind, EventRow, RunNow, RunState, Snapshot, whole};
 use rehearsal_store::{Batch, Reader, Recorded, Store};
@@ -34,7 +34,7 @@ pub fn report(options: &cli::Report) -> anyhow::Result<ExitCode> {
     if folder.control().is_ok() && Finished::open(&folder).is_ok_and(|finished| finished.report.is_none()) {
         bail!("run {} still goes on: look at its dashboard, or stop it with `coordinator stop {0}`", folder.id());
     }
-    let file = Archive::default().report(&folder, options.format)?;
+    let file = Archive::default().report(&folder, options.format, options.scenario.as_deref())?;
     std::io::stdout().write_all(&file.body).context("printing the report")?;
     Ok(ExitCode::Pass)
 }
@@ -173,8 +173,13 @@ impl Archive {
         }
     }
 
-    /// The report of a run in one of its forms.
-    pub(crate) fn report(&self, folder: &Folder, format: ReportFormat) -> anyhow::Result<ReportFile> {
+    /// The report of a run in one of its forms; `scenario` says whose curve is meant.
+    pub(crate) fn report(
+        &self,
+        folder: &Folder,
+        format: ReportFormat,
+        scenario: Option<&str>,
+    ) -> anyhow::Result<ReportFile> {
         let finished = Finished::open(folder)?;
         let report = finished.judged()?;
         let file = |content_type, text: String| ReportFile { content_type, body: text.into_bytes() };
@@ -194,7 +199,7 @@ impl Archive {
                 let body = written::hlog(&finished.timeline, finished.started_at)?;
                 ReportFile { content_type: "text/plain; charset=utf-8", body }
             }
-            ReportFormat::Curve => file("text/csv; charset=utf-8", curve(&finished)?),
+            ReportFormat::Curve => file("text/csv; charset=utf-8", curve(&finished, scenario)?),
         })
     }
 
@@ -203,16 +208,22 @@ impl Archive {
     }
 }
 
-/// The arrivals as they were played, pauses and scalings included. A curve is the load of one scenario.
-fn curve(finished: &Finished) -> anyhow::Result<String> {
+/// The arrivals of one scenario as they were played, pauses and scalings included; a plan with several has a curve for each.
+fn curve(finished: &Finished, scenario: Option<&str>) -> anyhow::Result<String> {
     let versions = finished.versions.as_ref().context("the run never started: there is no load to play again")?;
+    let plan: Plan = serde_json::from_value(finished.recorded.about.plan.clone()).context("reading the run's plan")?;
+    let names: Vec<&str> = plan.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
+    let position = match scenario {
+        None if names.len() == 1 => Some(0),
+        None => bail!(
+            "the plan has several loads, each with a curve of its own: choose one with --scenario: {}",
+            names.join(", ")
+        ),
+        Some(wanted) => names.iter().position(|name| *name == wanted),
+    };
+    let position = position.with_context(|| format!("the plan has no such scenario; it has {}", names.join(", ")))?;
     let until = finished.report.as_ref().map(|report| finished.started + Duration::from_secs_f64(report.duration_s));
-    let all = (0..versions.scenarios()).map(|scenario| versions.arrivals_by_second(scenario, finished.started, until));
-    let mut sum = std::collections::BTreeMap::new();
-    for (second, users) in all.flatten() {
-        *sum.entry(second).or_insert(0) += users;
-    }
-    Ok(curve_csv(&sum.into_iter().collect::<Vec<_>>()))
+    Ok(curve_csv(&versions.arrivals_by_second(position, finished.started, until)))
 }
 
 fn versions(recorded: &Recorded) -> anyhow::Result<Option<Versions>> {

@@ -36,6 +36,7 @@ pub enum Command {
     /// Fire a cue of a run now
     Cue(Cue),
     /// Change how many users a run has
+    #[command(after_help = rehearsal_plan::SCALE_HELP)]
     Scale(Scale),
     /// Print the report of a run
     Report(Report),
@@ -184,6 +185,9 @@ pub struct Report {
     /// (HdrHistogram), curve (the arrivals as played, for `curve("file.csv")`)
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     pub format: ReportFormat,
+    /// The scenario function whose curve is meant, where a plan has several
+    #[arg(long, value_name = "NAME")]
+    pub scenario: Option<String>,
 }
 
 /// Options of `compare`.

@@ -110,7 +110,7 @@ impl Desk for StudioDesk {
         Box::pin(async move {
             let folder = self.0.finished(run)?;
             let archive = &self.0.archive;
-            tokio::task::block_in_place(|| archive.report(&folder, format)).map_err(internal)
+            tokio::task::block_in_place(|| archive.report(&folder, format, None)).map_err(internal)
         })
     }
 

@@ -3,7 +3,8 @@
 use std::io::Write as _;
 
 use anyhow::Context as _;
-use rehearsal_api::{Answer, Client, Command, ScaleTo, Token};
+use rehearsal_api::{Answer, Client, Command, Token};
+use rehearsal_plan::Scale;
 
 use crate::cli;
 use crate::exit::ExitCode;
@@ -31,9 +32,9 @@ pub fn cue(options: &cli::Cue) -> anyhow::Result<ExitCode> {
 
 /// Scales the load.
 pub fn scale(options: &cli::Scale) -> anyhow::Result<ExitCode> {
-    let users = options.users.map(ScaleTo::Users);
-    let rate = options.rate.map(ScaleTo::Rate);
-    let to = users.or(rate).or(options.factor.map(ScaleTo::Factor)).context("one of --users, --rate and --factor")?;
+    let users = options.users.map(Scale::Users);
+    let rate = options.rate.map(Scale::Rate);
+    let to = users.or(rate).or(options.factor.map(Scale::Factor)).context("one of --users, --rate and --factor")?;
     steer(&options.run, Command::Scale { to, scenario: options.scenario.clone(), over: options.over })
 }
 
@@ -52,7 +53,7 @@ fn steer(run: &cli::Run, command: Command) -> anyhow::Result<ExitCode> {
 fn operator() -> String {
     let name = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     let name: String = name.unwrap_or_default().chars().filter(char::is_ascii_graphic).take(40).collect();
-    if name.is_empty() { "command line".to_owned() } else { format!("{name} (command line)") }
+    if name.is_empty() { "cli".to_owned() } else { format!("{name}@cli") }
 }
 
 fn print(answer: &Answer) -> std::io::Result<()> {

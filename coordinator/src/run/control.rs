@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rehearsal_api::{Answer, Applied, Command, Refusal, ScaleTo};
+use rehearsal_api::{Answer, Applied, Command, Refusal};
 use rehearsal_link::coordinator::Event;
 use rehearsal_link::{PresenceState, StopKind};
 use rehearsal_metrics::Interval;
@@ -170,7 +170,7 @@ impl Conductor {
 
     fn scale(
         &mut self,
-        to: ScaleTo,
+        to: Scale,
         scenario: Option<&str>,
         over: Option<Duration>,
         command: &Command,
@@ -178,14 +178,9 @@ impl Conductor {
         let Some(versions) = self.end.versions() else {
             return Err(Refusal::Conflict("the run has not started: wait for its first second".into()));
         };
-        let scale = match to {
-            ScaleTo::Users(users) => Scale::Users(users),
-            ScaleTo::Rate(rate) => Scale::Rate(rate),
-            ScaleTo::Factor(factor) => Scale::Factor(factor),
-        };
         let names: Vec<&str> = self.settings.plan.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
         let at = self.end.next_instant(self.now());
-        let loads = scaled_loads(versions, &names, at, scale, scenario, over.unwrap_or_default());
+        let loads = scaled_loads(versions, &names, at, to, scenario, over.unwrap_or_default());
         let loads = loads.map_err(|problem| Refusal::BadRequest(problem.to_string()))?;
         let performed = self.change(Change::Loads(loads), &told(command));
         let planned = self.end.versions().map_or(0, |versions| versions.planned());
@@ -242,11 +237,6 @@ fn told(command: &Command) -> String {
         Command::Resume => "resume".to_owned(),
         Command::Cue { name } => format!("cue {name}"),
         Command::Scale { to, scenario, over } => {
-            let to = match to {
-                ScaleTo::Users(users) => format!("{users} users"),
-                ScaleTo::Rate(rate) => format!("{rate} starts a second"),
-                ScaleTo::Factor(factor) => format!("{factor} times what is left"),
-            };
             let of = scenario.as_ref().map_or_else(String::new, |scenario| format!(" of {scenario}"));
             let over = over.map_or_else(String::new, |over| format!(" over {}", duration::print(over)));
             format!("scale to {to}{of}{over}")

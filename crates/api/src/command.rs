@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rehearsal_plan::duration;
+use rehearsal_plan::{Scale, duration};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -23,7 +23,7 @@ pub enum Command {
     /// Another size of the load.
     Scale {
         /// The size.
-        to: ScaleTo,
+        to: Scale,
         /// Whose load; `None` if the plan has only one scenario, or means all.
         scenario: Option<String>,
         /// How long to take from the present size to the new one; `None` means at once.
@@ -34,17 +34,6 @@ pub enum Command {
         /// The cue's name in the plan.
         name: String,
     },
-}
-
-/// The size that a load is scaled to.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum ScaleTo {
-    /// So many users.
-    Users(u64),
-    /// So many starts per second.
-    Rate(f64),
-    /// So many times the size in the plan.
-    Factor(f64),
 }
 
 /// How a run is to be stopped.
@@ -81,16 +70,16 @@ impl TryFrom<ScaleBody> for Command {
     fn try_from(body: ScaleBody) -> Result<Self, Refusal> {
         let mut problems = Vec::new();
         let to = match (body.users, body.rate, body.factor) {
-            (Some(users), None, None) => Some(ScaleTo::Users(users)),
-            (None, Some(rate), None) => Some(ScaleTo::Rate(rate)),
-            (None, None, Some(factor)) => Some(ScaleTo::Factor(factor)),
+            (Some(users), None, None) => Some(Scale::Users(users)),
+            (None, Some(rate), None) => Some(Scale::Rate(rate)),
+            (None, None, Some(factor)) => Some(Scale::Factor(factor)),
             _ => {
                 let told = "a load is scaled by exactly one of `users`, `rate` and `factor`";
                 problems.push(Problem::of_request(told).hint("for half of it: {\"factor\": 0.5}"));
                 None
             }
         };
-        if let Some(ScaleTo::Rate(size) | ScaleTo::Factor(size)) = to
+        if let Some(Scale::Rate(size) | Scale::Factor(size)) = to
             && size < 0.0
         {
             let told = format!("a load cannot be scaled to {size}");
@@ -109,12 +98,12 @@ impl TryFrom<ScaleBody> for Command {
 
 impl ScaleBody {
     /// Says a [`Command::Scale`] as a body.
-    pub fn of(to: ScaleTo, scenario: &Option<String>, over: Option<Duration>) -> Self {
+    pub fn of(to: Scale, scenario: &Option<String>, over: Option<Duration>) -> Self {
         let body = Self { scenario: scenario.clone(), over: over.map(duration::print), ..Self::default() };
         match to {
-            ScaleTo::Users(users) => Self { users: Some(users), ..body },
-            ScaleTo::Rate(rate) => Self { rate: Some(rate), ..body },
-            ScaleTo::Factor(factor) => Self { factor: Some(factor), ..body },
+            Scale::Users(users) => Self { users: Some(users), ..body },
+            Scale::Rate(rate) => Self { rate: Some(rate), ..body },
+            Scale::Factor(factor) => Self { factor: Some(factor), ..body },
         }
     }
 }
@@ -155,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_scaling_becomes_a_body_and_is_read_back() {
-        for to in [ScaleTo::Users(1000), ScaleTo::Rate(12.5), ScaleTo::Factor(0.0)] {
+        for to in [Scale::Users(1000), Scale::Rate(12.5), Scale::Factor(0.0)] {
             for (scenario, over) in [(None, None), (Some("voters".to_owned()), Some(Duration::from_millis(1500)))] {
                 let body = ScaleBody::of(to, &scenario, over);
                 assert_eq!(Command::try_from(body).unwrap(), Command::Scale { to, scenario, over });

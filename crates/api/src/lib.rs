@@ -22,7 +22,7 @@ mod token;
 mod client;
 
 pub use client::{Client, ClientError};
-pub use command::{Answer, Applied, Command, ScaleTo};
+pub use command::{Answer, Applied, Command};
 pub use desk::{Desk, Reply};
 pub use forecast::{AgentsForecast, CueForecast, CurvePoint, Forecast};
 pub use frame::Frame;

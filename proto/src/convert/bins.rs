@@ -1,37 +1,13 @@
-//! Histograms on the wire. In a quiet second most bins hold one sample, in a busy one
-//! most bins have a neighbour; both kinds are one small number each.
-//!
-//! ```text
-//! (gap 40, 1 sample) (gap 1, 7 samples) (gap 3, 7 samples)
-//!  40 << 2            7 << 2 | 1         3 << 2 | 2, 7      ->   160 29 14 7
-//! ```
-
-use std::slice::Iter;
+//! Histograms on the wire: packed as [`Bins::packed`] has it, beside the exact extent of the samples.
 
 use rehearsal_metrics::{Bins, Extent, GapError};
 
 use crate::v1;
 
-/// The low bits of a number tell how to read it.
-const FORM_BITS: u32 = 2;
-const ONE_SAMPLE: u64 = 0;
-const NEIGHBOUR: u64 = 1;
-const COUNTED: u64 = 2;
-
 impl From<&Bins> for v1::Distribution {
     fn from(bins: &Bins) -> v1::Distribution {
-        let mut packed = Vec::with_capacity(bins.gaps().size_hint().0);
-        for (gap, count) in bins.gaps() {
-            match (u64::from(gap), count) {
-                (gap, 1) => packed.push(gap << FORM_BITS | ONE_SAMPLE),
-                (1, count) if count <= u64::MAX >> FORM_BITS => {
-                    packed.push(count << FORM_BITS | NEIGHBOUR);
-                }
-                (gap, count) => packed.extend([gap << FORM_BITS | COUNTED, count]),
-            }
-        }
         let extent = if bins.is_empty() { Extent { min: 0, max: 0, sum: 0 } } else { bins.extent() };
-        v1::Distribution { bins: packed, min_us: extent.min, max_us: extent.max, sum_us: extent.sum }
+        v1::Distribution { bins: bins.packed(), min_us: extent.min, max_us: extent.max, sum_us: extent.sum }
     }
 }
 
@@ -39,7 +15,7 @@ impl TryFrom<&v1::Distribution> for Bins {
     type Error = GapError;
 
     fn try_from(wire: &v1::Distribution) -> Result<Bins, GapError> {
-        Bins::from_gaps(Unpacked(wire.bins.iter()), wire.extent())
+        Bins::from_packed(&wire.bins, wire.extent())
     }
 }
 
@@ -49,33 +25,11 @@ impl v1::Distribution {
     /// # Errors
     /// [`GapError`] if this is no histogram; `bins` is unchanged then.
     pub fn merge_into(&self, bins: &mut Bins) -> Result<(), GapError> {
-        bins.merge_gaps(Unpacked(self.bins.iter()), self.extent())
+        bins.merge_packed(&self.bins, self.extent())
     }
 
     fn extent(&self) -> Extent {
         Extent { min: self.min_us, max: self.max_us, sum: self.sum_us }
-    }
-}
-
-/// Reads gaps and counts. What cannot be one becomes one that is refused: a gap that is too
-/// large leads past the top bin; a count that was cut off, or a form that nobody writes, is an
-/// empty bin.
-#[derive(Clone)]
-struct Unpacked<'a>(Iter<'a, u64>);
-
-impl Iterator for Unpacked<'_> {
-    type Item = (u32, u64);
-
-    fn next(&mut self) -> Option<(u32, u64)> {
-        let head = self.0.next()?;
-        let (form, number) = (head & ((1 << FORM_BITS) - 1), head >> FORM_BITS);
-        let gap = u32::try_from(number).unwrap_or(u32::MAX);
-        Some(match form {
-            ONE_SAMPLE => (gap, 1),
-            NEIGHBOUR => (1, number),
-            COUNTED => (gap, self.0.next().copied().unwrap_or(0)),
-            _ => (gap, 0),
-        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The table row by row, and what holds whatever happens.
 
 use proptest::prelude::*;
-use rehearsal_api::ScaleTo;
+use rehearsal_plan::Scale;
 
 use super::*;
 
@@ -111,7 +111,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         any::<bool>().prop_map(|now| Command::Stop { now }),
         Just(Command::Pause),
         Just(Command::Resume),
-        Just(Command::Scale { to: ScaleTo::Factor(2.0), scenario: None, over: None }),
+        Just(Command::Scale { to: Scale::Factor(2.0), scenario: None, over: None }),
         Just(Command::Cue { name: "open_vote".into() }),
     ];
     prop_oneof![

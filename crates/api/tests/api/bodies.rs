@@ -1,6 +1,7 @@
 //! What people and programs send that is wrong: nothing of it does anything, and each is told what is wrong with it.
 
-use rehearsal_api::{Command, RefusalBody, ScaleTo};
+use rehearsal_api::{Command, RefusalBody};
+use rehearsal_plan::Scale;
 
 use crate::fake::World;
 
@@ -116,9 +117,9 @@ async fn commands_reach_the_desk_as_they_were_given() {
         ("stop", r#"{"now": true}"#, Command::Stop { now: true }),
         ("pause", "", Command::Pause),
         ("resume", "", Command::Resume),
-        ("scale", r#"{"factor": 0}"#, scale(ScaleTo::Factor(0.0), None, None)),
-        ("scale", r#"{"rate": 2.5, "scenario": null}"#, scale(ScaleTo::Rate(2.5), None, None)),
-        ("scale", r#"{"users": 9, "scenario": "a", "over": "1m30s"}"#, scale(ScaleTo::Users(9), Some("a"), Some(90))),
+        ("scale", r#"{"factor": 0}"#, scale(Scale::Factor(0.0), None, None)),
+        ("scale", r#"{"rate": 2.5, "scenario": null}"#, scale(Scale::Rate(2.5), None, None)),
+        ("scale", r#"{"users": 9, "scenario": "a", "over": "1m30s"}"#, scale(Scale::Users(9), Some("a"), Some(90))),
         ("cues/open_vote", "", Command::Cue { name: "open_vote".into() }),
         ("cues/open%20the%2Fvote", "", Command::Cue { name: "open the/vote".into() }),
     ];

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use rehearsal_api::{Client, ClientError, Command, Refusal, ScaleTo, Token};
+use rehearsal_api::{Client, ClientError, Command, Refusal, Token};
+use rehearsal_plan::Scale;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -20,8 +21,8 @@ async fn every_command_arrives_as_it_was_given() {
         Command::Stop { now: true },
         Command::Pause,
         Command::Resume,
-        Command::Scale { to: ScaleTo::Factor(0.1), scenario: None, over: None },
-        Command::Scale { to: ScaleTo::Users(7), scenario: Some("a b".into()), over: Some(Duration::from_millis(1500)) },
+        Command::Scale { to: Scale::Factor(0.1), scenario: None, over: None },
+        Command::Scale { to: Scale::Users(7), scenario: Some("a b".into()), over: Some(Duration::from_millis(1500)) },
         Command::Cue { name: "open the/vote?".into() },
     ] {
         let answer = client(&world).command(RUN, "anna", &command).await.unwrap();
