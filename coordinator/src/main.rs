@@ -6,6 +6,7 @@ mod prepare;
 mod start;
 mod run;
 mod play;
+mod conclusion;
 mod written;
 mod archive;
 mod studio;

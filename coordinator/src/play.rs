@@ -1,7 +1,6 @@
 //! One run, from a prepared scenario to its verdict, whoever asked for it: `start` on the command line or `serve` from a
 //! dashboard.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -12,15 +11,15 @@ use rehearsal_fleet::{Launcher as _, Local, LocalOptions, Order as LaunchOrder};
 use rehearsal_link::Assignment;
 use rehearsal_metrics::Limits;
 use rehearsal_plan::AgentNumber;
-use rehearsal_report::view::{EventRow, RunNow, RunState, finding_now, threshold_now};
-use rehearsal_report::{RunReport, text};
+use rehearsal_report::view::{EventRow, RunNow, RunState};
 use rehearsal_store::{About, Store};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::counters::{self, Comparison};
+use crate::conclusion::{conclude, print};
+use crate::counters;
 use crate::exit::ExitCode;
-use crate::judged::{Judged, judge_run};
+use crate::judged::Judged;
 use crate::prepare::Prepared;
 use crate::run::board::Board;
 use crate::run::control::Order;
@@ -28,10 +27,9 @@ use crate::run::director::Director;
 use crate::run::folder::{Folder, new_id};
 use crate::run::services::Services;
 use crate::run::target::Target;
-use crate::run::{Conductor, Ears, Ending, Interrupts, Keeper, Outcome, Settings, Showing, Terminal, end_agents};
+use crate::run::{Conductor, Ears, Interrupts, Keeper, Outcome, Settings, Showing, Terminal, end_agents};
 use crate::serve::log;
 use crate::studio::{Live, ORDERS, Studio};
-use crate::{archive, written};
 
 /// Messages of agents that wait for the conductor: a window of each of a hundred agents.
 const INBOX: usize = 4_096;
@@ -152,55 +150,6 @@ struct Stage<'a> {
     interrupts: Option<Interrupts>,
     director: Director,
     clock: Arc<RunClock>,
-}
-
-/// Judges the run, shows its verdict, writes its files.
-fn conclude(
-    prepared: &Prepared,
-    run_id: &str,
-    folder: &Folder,
-    board: &Board,
-    outcome: Outcome,
-    counted: &anyhow::Result<Option<Comparison>>,
-) -> (Local, anyhow::Result<Judged>) {
-    let judged = if let (Ending::Fault(text), None) = (&outcome.ending, outcome.started) {
-        Err(anyhow::anyhow!("the run did not start: {text}; logs of the agents are in {}", folder.path().display()))
-    } else {
-        judge_run(prepared, run_id, &outcome, counted)
-    };
-    let Outcome { launcher, store, timeline, started_at, life, .. } = outcome;
-    let judged = judged.and_then(|judged| {
-        let state = life.judged().state;
-        let run = board.run();
-        board.publish(|_| last_seen(run, &judged.report, state));
-        let snapshot = board.snapshot(0);
-        written::write(folder, &judged.report, &snapshot, &timeline, started_at)?;
-        archive::store(store?, &judged.report, &snapshot.run)?;
-        Ok(judged)
-    });
-    (launcher, judged)
-}
-
-/// The run with its verdict.
-fn last_seen(run: RunNow, report: &RunReport, state: RunState) -> RunNow {
-    RunNow {
-        state,
-        verdict: Some(report.verdict.name().to_owned()),
-        findings: report.findings.iter().map(finding_now).collect(),
-        thresholds: report.thresholds.iter().map(threshold_now).collect(),
-        ..run
-    }
-}
-
-/// Prints the summary for whoever started the run.
-fn print(report: &RunReport, folder: &Folder) {
-    let mut stdout = std::io::stdout();
-    let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    // Whoever reads may have gone; the verdict stands all the same.
-    if let Err(error) = write!(stdout, "{}", text::render(report, colour)) {
-        log(&format!("warning: printing the summary failed: {error}"));
-    }
-    log(&format!("\n{}", folder.path().join("report.html").display()));
 }
 
 /// What has failed before it could be judged.

@@ -1,4 +1,3 @@
-#![forbid(unsafe_code)]
 //! What `coordinator start` shows while a run goes on.
 //!
 //! On a terminal a block of rows stands below the lines that were said and is drawn anew four times a second; everywhere
@@ -15,6 +14,7 @@
 //! }
 //! display.clear();
 //! ```
+#![forbid(unsafe_code)]
 
 mod display;
 mod screen;

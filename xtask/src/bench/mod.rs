@@ -39,6 +39,8 @@ enum Case {
     Throughput,
     /// Resident memory for each connected user that waits
     Memory,
+    /// An hour of 1,000 agents with 20 series: the database's size and commits, and what screens cost
+    Hour,
     /// Bytes and microseconds of an interval on the wire, beside standard encodings
     Wire,
     All,
@@ -119,6 +121,12 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     if wanted(Case::Wire) {
         println!("── wire: one series of one second");
         succeed(bench.cargo(&["run", "-q", "-p", "rehearsal-proto", "--example", "wire"]))?;
+    }
+    if wanted(Case::Hour) && !options.quick {
+        for package in ["rehearsal-store", "rehearsal-report"] {
+            println!("── an hour: {package}");
+            succeed(bench.cargo(&["run", "-q", "-p", package, "--example", "hour"]))?;
+        }
     }
     Ok(())
 }

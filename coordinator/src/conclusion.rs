@@ -1,0 +1,65 @@
+//! The end of a run: its verdict on every screen, its files, its database closed.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use rehearsal_fleet::Local;
+use rehearsal_report::view::{RunNow, RunState, finding_now, threshold_now};
+use rehearsal_report::{RunReport, text};
+
+use crate::counters::Comparison;
+use crate::judged::{Judged, judge_run};
+use crate::prepare::Prepared;
+use crate::run::board::Board;
+use crate::run::folder::Folder;
+use crate::run::{Ending, Outcome};
+use crate::serve::log;
+use crate::{archive, written};
+
+/// Judges the run, shows its verdict, writes its files.
+pub(crate) fn conclude(
+    prepared: &Prepared,
+    run_id: &str,
+    folder: &Folder,
+    board: &Board,
+    outcome: Outcome,
+    counted: &anyhow::Result<Option<Comparison>>,
+) -> (Local, anyhow::Result<Judged>) {
+    let judged = if let (Ending::Fault(text), None) = (&outcome.ending, outcome.started) {
+        Err(anyhow::anyhow!("the run did not start: {text}; logs of the agents are in {}", folder.path().display()))
+    } else {
+        judge_run(prepared, run_id, &outcome, counted)
+    };
+    let Outcome { launcher, store, timeline, started_at, life, .. } = outcome;
+    let judged = judged.and_then(|judged| {
+        let state = life.judged().state;
+        let run = board.run();
+        board.publish(|_| last_seen(run, &judged.report, state));
+        let snapshot = board.snapshot(0);
+        written::write(folder, &judged.report, &snapshot, &timeline, started_at)?;
+        archive::store(store?, &judged.report, &snapshot.run)?;
+        Ok(judged)
+    });
+    (launcher, judged)
+}
+
+/// The run with its verdict.
+fn last_seen(run: RunNow, report: &RunReport, state: RunState) -> RunNow {
+    RunNow {
+        state,
+        verdict: Some(report.verdict.name().to_owned()),
+        findings: report.findings.iter().map(finding_now).collect(),
+        thresholds: report.thresholds.iter().map(threshold_now).collect(),
+        ..run
+    }
+}
+
+/// Prints the summary for whoever started the run.
+pub(crate) fn print(report: &RunReport, folder: &Folder) {
+    let mut stdout = std::io::stdout();
+    let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    // Whoever reads may have gone; the verdict stands all the same.
+    if let Err(error) = write!(stdout, "{}", text::render(report, colour)) {
+        log(&format!("warning: printing the summary failed: {error}"));
+    }
+    log(&format!("\n{}", folder.path().join("report.html").display()));
+}
