@@ -40,10 +40,16 @@ impl Board {
         shown.run = run(&mut shown.screen);
         // Who holds a revision has seen everything of it: a frame that tells more needs another.
         shown.screen.touch();
-        let since = shown.framed;
+        if self.newest.receiver_count() > 0 {
+            let since = shown.framed;
+            self.frame(&mut shown, since);
+        }
+    }
+
+    /// Encodes the run as it stands for all that watch.
+    fn frame(&self, shown: &mut Shown, since: u64) {
         let snapshot = shown.snapshot(since);
         shown.framed = snapshot.revision;
-        drop(shown);
         self.newest.send_replace(Arc::new(Frame::new(&snapshot)));
     }
 
@@ -64,7 +70,13 @@ impl Board {
     }
 
     /// A stream of frames; the newest replaces whatever was not looked at.
+    /// Whoever begins to watch asks for the seconds that there are already by itself.
     pub(crate) fn watch(&self) -> watch::Receiver<Arc<Frame>> {
+        let mut shown = self.shown();
+        if self.newest.receiver_count() == 0 {
+            let revision = shown.screen.revision();
+            self.frame(&mut shown, revision);
+        }
         self.newest.subscribe()
     }
 

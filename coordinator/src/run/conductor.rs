@@ -135,8 +135,13 @@ impl Conductor {
                 // Time passes.
                 _ = tick.tick() => Some(Event::Tick),
             };
+            // Nothing that follows from the whole state is in a hurry but what waits for the disk.
+            let is_tick = matches!(event, Some(Event::Tick));
             self.handle(event);
-            self.proceed();
+            if is_tick {
+                self.proceed();
+            }
+            self.keep();
         }
         self.finish().await
     }
@@ -288,17 +293,18 @@ impl Conductor {
         }
         self.go(lifecycle::Event::Tick);
         self.answer_orders();
-        self.keep(now);
         self.show(now);
     }
 
-    /// Hands what changed to the disk, if it is its turn, and to the screens.
-    fn keep(&mut self, now: RunTime) {
+    /// Hands what changed to the screens and to the disk. Screens go on when the disk does not.
+    fn keep(&mut self) {
+        let now = self.now();
         if self.keeper.is_due(now) {
             let changes = self.timeline.take_changes();
             self.redraw(&changes);
-            self.keeper.write(changes, now);
+            self.keeper.gather(changes, now);
         }
+        self.keeper.write();
     }
 
     fn arm(&mut self) {
@@ -316,8 +322,10 @@ impl Conductor {
         let changes = self.timeline.take_changes();
         self.redraw(&changes);
         self.show_last();
+        self.answer_all_orders();
         let firings = self.firings();
-        let store = self.keeper.finish(changes).await;
+        self.keeper.gather(changes, ended);
+        let store = self.keeper.finish().await;
         Ok(Outcome {
             firings,
             breaches: self.watched.breaches().to_vec(),

@@ -147,7 +147,18 @@ impl Conductor {
 
     /// Answers commands that every agent has put in force, and those that were waited for long enough.
     pub(super) fn answer_orders(&mut self) {
-        for Awaited { mut answer, to, open, .. } in self.orders.done(self.now()) {
+        let done = self.orders.done(self.now());
+        self.answer(done);
+    }
+
+    /// Answers all commands as far as they are known to be in force: the run is over.
+    pub(super) fn answer_all_orders(&mut self) {
+        let all = std::mem::take(&mut self.orders.0);
+        self.answer(all);
+    }
+
+    fn answer(&mut self, orders: Vec<Awaited>) {
+        for Awaited { mut answer, to, open, .. } in orders {
             answer.pending = open.iter().map(|agent| self.roster.name(*agent)).collect();
             let all = answer.applied.len() + answer.pending.len();
             let last = answer.applied.iter().map(|applied| applied.at_s).fold(answer.at_s, f64::max);

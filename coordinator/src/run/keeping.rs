@@ -32,13 +32,18 @@ pub(crate) struct Keeper {
     batch: Batch,
     /// The newest mark of each incarnation in it.
     marks: BTreeMap<Incarnation, Mark>,
-    /// What goes on when the next batch is on disk.
+    /// What waits for something that has not been gathered.
     waiting: Vec<Event<Interval>>,
+    /// What goes on when the next batch is on disk.
+    gathered: Vec<Event<Interval>>,
     /// The same for the batch that is being written.
     flying: Option<Vec<Event<Interval>>>,
     tickets: u64,
+    /// Something waits that an operator waits for.
     is_urgent: bool,
-    written_at: RunTime,
+    /// There is something to write.
+    is_full: bool,
+    gathered_at: RunTime,
     /// Since when the disk has refused everything.
     refused_since: Option<RunTime>,
 }
@@ -64,10 +69,12 @@ impl Keeper {
             batch: Batch::default(),
             marks: BTreeMap::new(),
             waiting: Vec::new(),
+            gathered: Vec::new(),
             flying: None,
             tickets: 0,
             is_urgent: false,
-            written_at: RunTime::ZERO,
+            is_full: false,
+            gathered_at: RunTime::ZERO,
             refused_since: None,
         }
     }
@@ -124,26 +131,33 @@ impl Keeper {
         self.is_urgent = true;
     }
 
-    /// Whether a batch should be written now.
+    /// Whether it is time to gather what has changed.
     pub(super) fn is_due(&self, now: RunTime) -> bool {
-        self.flying.is_none() && (self.is_urgent || now.since(self.written_at) >= PACE)
+        self.is_urgent || now.since(self.gathered_at) >= PACE
     }
 
-    /// Writes everything that has come together.
-    pub(super) fn write(&mut self, changes: Changes, now: RunTime) {
-        self.written_at = now;
+    /// Puts what has changed into the next batch, and with it all that was said until now.
+    pub(super) fn gather(&mut self, changes: Changes, now: RunTime) {
+        self.gathered_at = now;
         self.is_urgent = false;
         let marks = std::mem::take(&mut self.marks).into_values().collect();
-        let batch = Batch { changes, marks, ..std::mem::take(&mut self.batch) };
-        if batch.is_empty() && self.waiting.is_empty() {
+        self.batch.absorb(Batch { changes, marks, ..Batch::default() });
+        self.gathered.append(&mut self.waiting);
+        self.is_full |= !self.batch.is_empty() || !self.gathered.is_empty();
+    }
+
+    /// Writes what was gathered, unless another batch is under way: then it waits, and later changes join it.
+    pub(super) fn write(&mut self) {
+        if !self.is_full || self.flying.is_some() {
             return;
         }
         self.tickets += 1;
-        self.flying = Some(std::mem::take(&mut self.waiting));
-        // One batch at a time is under way: there is always room.
-        if let Err(batch) = self.writer.send(Box::new(batch), self.tickets) {
+        self.is_full = false;
+        self.flying = Some(std::mem::take(&mut self.gathered));
+        if let Err(batch) = self.writer.send(Box::new(std::mem::take(&mut self.batch)), self.tickets) {
             self.batch = *batch;
-            self.waiting = self.flying.take().unwrap_or_default();
+            self.gathered = self.flying.take().unwrap_or_default();
+            self.is_full = true;
         }
     }
 
@@ -158,8 +172,9 @@ impl Keeper {
             }
             Err(error) => {
                 // The writer keeps the batch and writes it together with the next.
-                events.append(&mut self.waiting);
-                self.waiting = events;
+                events.append(&mut self.gathered);
+                self.gathered = events;
+                self.is_full = true;
                 Stored::NotYet(error)
             }
         })
@@ -171,11 +186,11 @@ impl Keeper {
     }
 
     /// Writes what is left and gives the database back.
-    pub(super) async fn finish(mut self, changes: Changes) -> Result<Store, StoreError> {
+    pub(super) async fn finish(mut self) -> Result<Store, StoreError> {
         if self.flying.is_some() {
             let _ = self.stored().await; // what was refused goes with the last batch
         }
-        self.write(changes, self.written_at);
+        self.write();
         if self.flying.is_some()
             && let Some(Stored::NotYet(error)) = self.stored().await
         {

@@ -65,7 +65,6 @@ impl Showing {
             self.events.remove(0);
         }
         self.events.push(row);
-        self.shown = None; // whoever did something wants to see it
     }
 }
 
