@@ -55,7 +55,7 @@ impl Conductor {
             self.keeper.member(agent, member);
         }
         if !self.is_ending() {
-            self.note(name, format!("its process ended ({status})"));
+            self.note(EventKind::Agent, name, format!("its process ended ({status})"));
         }
         Some(Event::ProcessEnded { agent })
     }

@@ -13,7 +13,7 @@ use rehearsal_link::{CoordinatorEnd, Epoch, LeaseTerms, Session, StopKind};
 use rehearsal_metrics::{Interval, Limits, Timeline};
 use rehearsal_plan::{AgentNumber, RunTime, Takeover};
 use rehearsal_proto::v1;
-use rehearsal_report::view::{EventKind, EventRow, RunState};
+use rehearsal_report::view::{EventKind, RunState};
 use rehearsal_verdict::WatchedThresholds;
 use tokio::sync::mpsc;
 use tonic::Status;
@@ -29,6 +29,7 @@ use super::playing::CueDone;
 use super::roster::Roster;
 use super::services::Arrival;
 use super::showing::Showing;
+use super::telling::state_name;
 use crate::archive::CORES;
 
 /// Slots of the plan: enough that a thousand agents get fair shares, few enough to be sent with every version.
@@ -69,9 +70,9 @@ pub struct Conductor {
     /// The same by the machine's clock; until then, when the conductor was made.
     pub(super) started_at: SystemTime,
     pub(super) load_ended: Option<RunTime>,
-    notes: Vec<Note>,
+    pub(super) notes: Vec<Note>,
     pub(super) watched: WatchedThresholds,
-    launcher: Local,
+    pub(super) launcher: Local,
     pub(super) keeper: Keeper,
     pub(super) showing: Showing,
 }
@@ -222,7 +223,11 @@ impl Conductor {
             Stored::NotYet(error) => {
                 let refused_for = self.keeper.refused_for(self.now());
                 if refused_for.is_zero() {
-                    self.note("disk".to_owned(), format!("storing the run failed and is tried again: {error}"));
+                    self.note(
+                        EventKind::Run,
+                        "disk".to_owned(),
+                        format!("storing the run failed and is tried again: {error}"),
+                    );
                 } else if refused_for >= DISK_PATIENCE {
                     self.go(lifecycle::Event::Fault(format!("storing the run failed: {error}")));
                 }
@@ -247,35 +252,11 @@ impl Conductor {
         self.life.state >= RunState::Stopping
     }
 
-    /// Something that people and the report should know.
-    pub(super) fn note(&mut self, subject: String, text: String) {
-        self.display_say(&format!("{subject}: {text}"));
-        self.tell(EventKind::Agent, &subject, text.clone());
-        let at_s = self.since_start(self.now());
-        self.notes.push(Note { subject, text, at_s });
-    }
-
-    /// Enters something into the run's log of events.
-    pub(super) fn tell(&mut self, kind: EventKind, who: &str, text: String) {
-        let at_s = self.since_start(self.now());
-        let row = EventRow { at_s, kind, who: who.to_owned(), text };
-        self.keeper.event(&row);
-        self.showing.event(row);
-    }
-
-    pub(super) fn display_say(&mut self, line: &str) {
-        self.showing.say(line);
-    }
-
-    pub(super) fn since_start(&self, at: RunTime) -> f64 {
-        self.started.map_or(0.0, |started| (at.0 - started.0) as f64 / 1e6)
-    }
-
     fn take_in(&mut self, agent: AgentNumber, interval: Interval) {
         let Some(started) = self.started else { return }; // nothing is played before the start
         let interval = interval.shifted(-started.second());
         if let Err(error) = self.timeline.add(agent.0, &interval) {
-            self.note(self.roster.name(agent), format!("an interval was refused: {error}"));
+            self.note(EventKind::Agent, self.roster.name(agent), format!("an interval was refused: {error}"));
         }
     }
 
@@ -315,48 +296,6 @@ impl Conductor {
             quorum: self.settings.agents,
             within: ARMING,
         })));
-    }
-
-    async fn finish(mut self) -> anyhow::Result<Outcome> {
-        let ended = self.load_ended.unwrap_or_else(|| self.now());
-        let changes = self.timeline.take_changes();
-        self.redraw(&changes);
-        self.show_last();
-        self.answer_all_orders();
-        let firings = self.firings();
-        self.keeper.gather(changes, ended);
-        let store = self.keeper.finish().await;
-        Ok(Outcome {
-            firings,
-            breaches: self.watched.breaches().to_vec(),
-            duration: self.started.map_or(Duration::ZERO, |started| ended.since(started)),
-            timeline: self.timeline,
-            fired: self.cues.fired().to_vec(),
-            unfired: self.cues.unfired(),
-            members: self.roster.into_members(),
-            started: self.started,
-            started_at: self.started_at,
-            ending: self.life.ending.clone(),
-            life: self.life,
-            notes: self.notes,
-            launcher: self.launcher,
-            store,
-        })
-    }
-}
-
-fn state_name(state: RunState) -> &'static str {
-    match state {
-        RunState::Draft => "draft",
-        RunState::Launching => "launching agents",
-        RunState::Gathering => "agents are joining",
-        RunState::Armed => "all agents have joined and prepare themselves",
-        RunState::Running => "started",
-        RunState::Stopping => "the load has ended: users leave",
-        RunState::Collecting => "the last numbers arrive",
-        RunState::Judged => "judged",
-        RunState::Failed => "failed",
-        RunState::Cancelled => "called off",
     }
 }
 

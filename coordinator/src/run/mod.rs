@@ -22,6 +22,7 @@ mod cues;
 pub(crate) mod control;
 mod keeping;
 mod showing;
+mod telling;
 pub(crate) mod board;
 mod roster;
 pub(crate) mod director;

@@ -6,6 +6,7 @@ use rehearsal_link::PresenceState;
 use rehearsal_link::coordinator::Notice;
 use rehearsal_metrics::UserState;
 use rehearsal_plan::{AgentNumber, RunTime};
+use rehearsal_report::view::EventKind;
 
 use super::conductor::{ARMING, Conductor};
 use super::control::Word;
@@ -29,14 +30,22 @@ impl Conductor {
             }
             Notice::DoubleLoadPossible { agent, until } => {
                 let until = self.since_start(until);
-                self.note(self.roster.name(agent), format!("its users may be live twice until {until:.1} s"));
+                self.note(
+                    EventKind::Agent,
+                    self.roster.name(agent),
+                    format!("its users may be live twice until {until:.1} s"),
+                );
             }
             Notice::Refused { agent, .. } => {
-                self.note(self.roster.name(agent), "a second process came with its number and was refused".into());
+                self.note(
+                    EventKind::Agent,
+                    self.roster.name(agent),
+                    "a second process came with its number and was refused".into(),
+                );
             }
             Notice::Violation { agent, what } => {
                 let name = agent.map_or_else(|| "an agent".to_owned(), |agent| self.roster.name(agent));
-                self.note(name, format!("broke the protocol: {what}"));
+                self.note(EventKind::Agent, name, format!("broke the protocol: {what}"));
             }
             Notice::Superseded { .. } => {
                 self.go(lifecycle::Event::Fault("another coordinator leads this run".into()));
@@ -44,7 +53,7 @@ impl Conductor {
             Notice::Applied { agent, applied } => {
                 if applied.missed > 0 {
                     let text = format!("took version {} late and dropped {} starts", applied.version, applied.missed);
-                    self.note(self.roster.name(agent), text);
+                    self.note(EventKind::Agent, self.roster.name(agent), text);
                 }
                 self.heard_word(agent, Word::Version(applied.version), applied.at, applied.missed);
             }
@@ -70,7 +79,7 @@ impl Conductor {
             self.timeline.expects(agent.0, 0);
         }
         for agent in without {
-            self.note(self.roster.name(*agent), "was not ready in time and plays no part".into());
+            self.note(EventKind::Agent, self.roster.name(*agent), "was not ready in time and plays no part".into());
         }
     }
 
@@ -88,7 +97,7 @@ impl Conductor {
             _ => return,
         };
         if !expected {
-            self.note(self.roster.name(agent), text.into());
+            self.note(EventKind::Agent, self.roster.name(agent), text.into());
         }
     }
 
@@ -113,7 +122,7 @@ impl Conductor {
         }
         let text =
             format!("was lost: nothing is known of it from {} s on; {live} live users went with it", from - start);
-        self.note(self.roster.name(agent), text);
+        self.note(EventKind::Agent, self.roster.name(agent), text);
     }
 
     fn owned_before(&self, agent: AgentNumber, to: RunTime) -> u64 {

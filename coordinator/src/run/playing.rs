@@ -37,8 +37,11 @@ impl Conductor {
         let firings = self.firings();
         let aborts = self.watched.settle(&self.timeline, &firings);
         for breach in &aborts {
-            self.tell(EventKind::Threshold, "threshold", format!("{} is broken: the run is aborted", breach.text));
-            self.note("threshold".into(), format!("{} is broken: the run is aborted", breach.text));
+            self.note(
+                EventKind::Threshold,
+                "threshold".into(),
+                format!("{} is broken: the run is aborted", breach.text),
+            );
         }
         if self.roster.iter().all(|(_, member)| member.ended) {
             return self.go(lifecycle::Event::Fault("no agent is left".into()));

@@ -1,12 +1,13 @@
 //! What people see of the run while it goes on: gathered four times a second for the board (dashboard, Prometheus, API)
 //! and for the terminal.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rehearsal_link::PresenceState;
 use rehearsal_metrics::Changes;
-use rehearsal_plan::RunTime;
+use rehearsal_plan::{AgentNumber, RunTime};
 use rehearsal_report::view::{
     AgentNow, CueNow, EventRow, FiringState, RunNow, Screen, agent_now, calls_now, checks_now, cue_now, ends_now,
     errors_now, firing_now, generator_now, loads_now, sockets_now, thresholds_now, users_now,
@@ -139,9 +140,10 @@ impl Conductor {
     }
 
     fn agents_now(&self) -> Vec<AgentNow> {
-        let state = |member: &Member| match member.presence {
+        let presences: BTreeMap<AgentNumber, PresenceState> = self.end.presences().collect();
+        let state = |agent: AgentNumber, member: &Member| match presences.get(&agent) {
             _ if member.ended => "ended",
-            None | Some(PresenceState::Joined) => "joined",
+            None | Some(PresenceState::Joined) => "joined", // it has not dialled yet, or not again
             Some(PresenceState::Connected) => "connected",
             Some(PresenceState::Closed) => "closed",
             Some(PresenceState::Silent) => "silent",
@@ -150,7 +152,7 @@ impl Conductor {
         };
         let rows = self.roster.iter().map(|(agent, member)| {
             let record = self.timeline.agents().get(&agent.0);
-            agent_now(&member.id, &member.region, state(member), record, self.settings.cores)
+            agent_now(&member.id, &member.region, state(agent, member), record, self.settings.cores)
         });
         rows.collect()
     }

@@ -1,0 +1,79 @@
+//! What a conductor tells: lines on the terminal, rows of the run's log, notes for the report, and in the end everything.
+
+use std::time::Duration;
+
+use rehearsal_plan::RunTime;
+use rehearsal_report::view::{EventKind, EventRow, RunState};
+
+use super::conductor::Conductor;
+use super::outcome::{Note, Outcome};
+
+impl Conductor {
+    /// Something that people and the report should know.
+    pub(super) fn note(&mut self, kind: EventKind, subject: String, text: String) {
+        self.display_say(&format!("{subject}: {text}"));
+        self.tell(kind, &subject, text.clone());
+        let at_s = self.since_start(self.now());
+        self.notes.push(Note { subject, text, at_s });
+    }
+
+    /// Enters something into the run's log of events.
+    pub(super) fn tell(&mut self, kind: EventKind, who: &str, text: String) {
+        let at_s = self.since_start(self.now());
+        let row = EventRow { at_s, kind, who: who.to_owned(), text };
+        self.keeper.event(&row);
+        self.showing.event(row);
+    }
+
+    pub(super) fn display_say(&mut self, line: &str) {
+        self.showing.say(line);
+    }
+
+    pub(super) fn since_start(&self, at: RunTime) -> f64 {
+        self.started.map_or(0.0, |started| (at.0 - started.0) as f64 / 1e6)
+    }
+
+    /// Gathers what the run leaves behind, with its database up to date.
+    pub(super) async fn finish(mut self) -> anyhow::Result<Outcome> {
+        let ended = self.load_ended.unwrap_or_else(|| self.now());
+        let changes = self.timeline.take_changes();
+        self.redraw(&changes);
+        self.show_last();
+        self.answer_all_orders();
+        let firings = self.firings();
+        self.keeper.gather(changes, ended);
+        let store = self.keeper.finish().await;
+        Ok(Outcome {
+            firings,
+            breaches: self.watched.breaches().to_vec(),
+            duration: self.started.map_or(Duration::ZERO, |started| ended.since(started)),
+            timeline: self.timeline,
+            fired: self.cues.fired().to_vec(),
+            unfired: self.cues.unfired(),
+            members: self.roster.into_members(),
+            started: self.started,
+            started_at: self.started_at,
+            ending: self.life.ending.clone(),
+            life: self.life,
+            notes: self.notes,
+            launcher: self.launcher,
+            store,
+        })
+    }
+}
+
+/// What becoming so is called in the log.
+pub(super) fn state_name(state: RunState) -> &'static str {
+    match state {
+        RunState::Draft => "draft",
+        RunState::Launching => "launching agents",
+        RunState::Gathering => "agents are joining",
+        RunState::Armed => "all agents have joined and prepare themselves",
+        RunState::Running => "started",
+        RunState::Stopping => "the load has ended: users leave",
+        RunState::Collecting => "the last numbers arrive",
+        RunState::Judged => "judged",
+        RunState::Failed => "failed",
+        RunState::Cancelled => "called off",
+    }
+}
