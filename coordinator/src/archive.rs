@@ -10,7 +10,7 @@ use rehearsal_metrics::{CueFiring, Limits, Timeline};
 use rehearsal_plan::{Plan, RunTime, Versions, curve_csv};
 use rehearsal_report::RunReport;
 use rehearsal_report::view::{EventKind, EventRow, RunNow, RunState, Snapshot, whole};
-use rehearsal_store::{Batch, Reader, Recorded, Store};
+use rehearsal_store::{Batch, Reader, Recorded, Store, is_being_written};
 use serde_json::Value;
 
 use crate::cli;
@@ -31,11 +31,15 @@ pub(crate) const CORES: &str = "cores";
 /// Prints the report of a run.
 pub fn report(options: &cli::Report) -> anyhow::Result<ExitCode> {
     let folder = Folder::find(&options.run.runs.out, &options.run.run)?;
-    if folder.control().is_ok() && Finished::open(&folder).is_ok_and(|finished| finished.report.is_none()) {
+    if is_being_written(&folder.database()) {
         bail!("run {} still goes on: look at its dashboard, or stop it with `coordinator stop {0}`", folder.id());
     }
     let file = Archive::default().report(&folder, options.format, options.scenario.as_deref())?;
-    std::io::stdout().write_all(&file.body).context("printing the report")?;
+    match std::io::stdout().write_all(&file.body) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+        written => written.context("printing the report")?,
+    }
     Ok(ExitCode::Pass)
 }
 
@@ -159,7 +163,10 @@ impl Archive {
         let facts = Reader::open(&folder.database()).and_then(|reader| reader.facts()).unwrap_or_default();
         let text = |name: &str| facts.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let started_at = facts.get("started_at_us").and_then(Value::as_i64).map(from_unix_us);
-        let state = facts.get(STATE).cloned().and_then(|state| serde_json::from_value(state).ok());
+        let stored = facts.get(STATE).cloned().and_then(|state| serde_json::from_value(state).ok());
+        // Another coordinator performs it, or its own ended without a word.
+        let elsewhere = is_being_written(&folder.database());
+        let state = stored.or(elsewhere.then_some(RunState::Running));
         RunEntry {
             id: folder.id(),
             scenario: text("scenario"),

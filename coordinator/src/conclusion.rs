@@ -7,6 +7,7 @@ use rehearsal_report::view::{RunNow, RunState, finding_now, threshold_now};
 use rehearsal_report::{RunReport, text};
 
 use crate::counters::Comparison;
+use crate::exit::ExitCode;
 use crate::judged::{Judged, judge_run};
 use crate::prepare::Prepared;
 use crate::run::board::Board;
@@ -30,14 +31,20 @@ pub(crate) fn conclude(
         judge_run(prepared, run_id, &outcome, counted)
     };
     let Outcome { launcher, store, timeline, started_at, life, .. } = outcome;
-    let judged = judged.and_then(|judged| {
+    let judged = judged.map(|judged| {
         let state = life.judged().state;
         let run = board.run();
         board.publish(|_| last_seen(run, &judged.report, state));
         let snapshot = board.snapshot(0);
-        written::write(folder, &judged.report, &snapshot, &timeline, started_at)?;
-        archive::store(store?, &judged.report, &snapshot.run)?;
-        Ok(judged)
+        // The verdict stands, whatever the disk says: people are told it in any case.
+        let stored = store.map_err(Into::into).and_then(|store| archive::store(store, &judged.report, &snapshot.run));
+        let written = written::write(folder, &judged.report, &snapshot, &timeline, started_at);
+        let kept = stored.and(written);
+        if let Err(error) = &kept {
+            log(&format!("error: the run is not kept: {error:#}"));
+        }
+        let code = if kept.is_err() && judged.code == ExitCode::Pass { ExitCode::Internal } else { judged.code };
+        Judged { code, ..judged }
     });
     (launcher, judged)
 }

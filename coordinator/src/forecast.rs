@@ -83,6 +83,9 @@ fn text(forecast: &Forecast) -> String {
         format!("arrivals    up to {:.1} a second", forecast.peak_arrivals_per_s),
         format!("lasts       {}", known(forecast.duration_s.map(|seconds| format!("{seconds:.0} s")))),
     ];
+    if !forecast.allow.is_empty() {
+        lines.push(format!("may reach   {}", forecast.allow.join(", ")));
+    }
     lines.extend(forecast.cues.iter().map(|cue| format!("cue         {}: {}", cue.name, cue.when)));
     lines.extend(forecast.thresholds.iter().map(|threshold| format!("threshold   {threshold}")));
     lines.push(String::new());

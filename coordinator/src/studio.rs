@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rehearsal_api::Refusal;
 use rehearsal_report::view::RunNow;
+use rehearsal_store::is_being_written;
 use tokio::sync::mpsc;
 
 use crate::archive::Archive;
@@ -102,7 +103,12 @@ impl Studio {
         if let Some(live) = self.live(run) {
             return Err(Refusal::Conflict(format!("run {} still goes on: stop it first", live.folder.id())));
         }
-        Folder::find(&self.out, run).map_err(|error| Refusal::NotFound(format!("{error:#}")))
+        let folder = Folder::find(&self.out, run).map_err(|error| Refusal::NotFound(format!("{error:#}")))?;
+        if is_being_written(&folder.database()) {
+            let told = format!("run {} is performed by another coordinator: use that one's dashboard", folder.id());
+            return Err(Refusal::Conflict(told));
+        }
+        Ok(folder)
     }
 
     fn lives(&self) -> MutexGuard<'_, BTreeMap<String, Live>> {

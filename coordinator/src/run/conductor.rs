@@ -13,7 +13,7 @@ use rehearsal_link::{CoordinatorEnd, Epoch, LeaseTerms, Session, StopKind};
 use rehearsal_metrics::{Interval, Limits, Timeline};
 use rehearsal_plan::{AgentNumber, RunTime, Takeover};
 use rehearsal_proto::v1;
-use rehearsal_report::view::{EventKind, RunState};
+use rehearsal_report::view::{EventKind, EventRow, RunState};
 use rehearsal_verdict::WatchedThresholds;
 use tokio::sync::mpsc;
 use tonic::Status;
@@ -58,6 +58,8 @@ pub struct Conductor {
     pub(super) clock: Arc<RunClock>,
     pub(super) life: Lifecycle,
     is_over: bool,
+    /// Some agent has a version in force in which plan time stands still.
+    pub(super) is_paused: bool,
     pub(super) end: CoordinatorEnd<Interval>,
     pub(super) sessions: HashMap<Session, mpsc::Sender<Result<v1::CoordinatorMessage, Status>>>,
     pub(super) roster: Roster,
@@ -70,6 +72,8 @@ pub struct Conductor {
     /// The same by the machine's clock; until then, when the conductor was made.
     pub(super) started_at: SystemTime,
     pub(super) load_ended: Option<RunTime>,
+    /// Events before the start, which tells what their times are.
+    pub(super) early: Vec<(RunTime, EventRow)>,
     pub(super) notes: Vec<Note>,
     pub(super) watched: WatchedThresholds,
     pub(super) launcher: Local,
@@ -92,6 +96,7 @@ impl Conductor {
         Self {
             life: Lifecycle::new(settings.agents),
             is_over: false,
+            is_paused: false,
             end: CoordinatorEnd::new(config),
             sessions: HashMap::new(),
             roster: Roster::default(),
@@ -103,6 +108,7 @@ impl Conductor {
             started: None,
             started_at: SystemTime::now(),
             load_ended: None,
+            early: Vec::new(),
             notes: Vec::new(),
             watched: WatchedThresholds::new(&settings.plan.thresholds),
             launcher,

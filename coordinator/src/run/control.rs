@@ -13,7 +13,7 @@ use rehearsal_api::{Answer, Applied, Command, Refusal};
 use rehearsal_link::coordinator::Event;
 use rehearsal_link::{PresenceState, StopKind};
 use rehearsal_metrics::Interval;
-use rehearsal_plan::{AgentNumber, Change, RunTime, Scale, duration, scaled_loads};
+use rehearsal_plan::{AgentNumber, Change, PlanRate, RunTime, Scale, duration, scaled_loads};
 use rehearsal_report::view::EventKind;
 use tokio::sync::oneshot;
 
@@ -23,6 +23,9 @@ use super::roster::Member;
 
 /// How long after its instant a command waits for agents that have not said that they put it in force.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// An agent that has a command in force later than this after its instant is said to be late, in seconds.
+const LATE_S: f64 = 0.01;
 
 /// An operator's command on its way to the conductor.
 pub(crate) struct Order {
@@ -140,6 +143,11 @@ impl Conductor {
 
     /// An agent says that it put something in force.
     pub(super) fn heard_word(&mut self, agent: AgentNumber, word: Word, at: RunTime, missed: u64) {
+        if let Word::Version(number) = word {
+            let versions = self.end.versions().into_iter().flat_map(|versions| versions.history());
+            let running = versions.filter(|version| version.number == number).map(|version| version.running).next();
+            self.is_paused = running.map_or(self.is_paused, |running| running == PlanRate::Paused);
+        }
         let by = Applied { agent: self.roster.name(agent), at_s: self.since_start(at), missed };
         self.orders.heard(agent, word, &by);
         self.answer_orders();
@@ -161,8 +169,10 @@ impl Conductor {
         for Awaited { mut answer, to, open, .. } in orders {
             answer.pending = open.iter().map(|agent| self.roster.name(*agent)).collect();
             let all = answer.applied.len() + answer.pending.len();
-            let last = answer.applied.iter().map(|applied| applied.at_s).fold(answer.at_s, f64::max);
-            let text = format!("in force at {} of {all} agents, the last at {last:.3} s", answer.applied.len());
+            let late = answer.applied.iter().map(|applied| applied.at_s).fold(answer.at_s, f64::max);
+            let late =
+                if late > answer.at_s + LATE_S { format!(", at the last from {late:.3} s on") } else { String::new() };
+            let text = format!("taken by {} of {all} agents{late}", answer.applied.len());
             self.tell(EventKind::Control, &answer.command, text.clone());
             answer.text = format!("{}: {text}", answer.text);
             let _ = to.send(Ok(answer)); // whoever asked may have gone
@@ -215,7 +225,8 @@ impl Conductor {
         match self.cues.fire_now(name, now, by) {
             Ok((announcement, state)) => {
                 let at = announcement.at;
-                let text = format!("cue {name} fires at {:.3} s", self.since_start(at));
+                let text = format!("cue {name} is to fire at {:.3} s", self.since_start(at));
+                self.display_say(&format!("{text} ({by})"));
                 self.fire(announcement, state);
                 Ok(Performed { text, at, word: None, next: None })
             }

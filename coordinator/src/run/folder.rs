@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use rehearsal_store::is_being_written;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -108,9 +109,10 @@ impl Folder {
     /// How the run is reached, if it is running.
     pub fn control(&self) -> anyhow::Result<Control> {
         let path = self.0.join(CONTROL);
-        let text = fs::read_to_string(&path).with_context(|| {
-            format!("run {} is not running: it has no {} (see `coordinator report {0}`)", self.id(), path.display())
-        })?;
+        let text = fs::read_to_string(&path).with_context(|| format!("run {} is not running", self.id()))?;
+        if !is_being_written(&self.database()) {
+            bail!("run {} is not running: its coordinator ended without a word", self.id());
+        }
         serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))
     }
 
@@ -146,6 +148,10 @@ mod tests {
         assert!(folder.control().unwrap_err().to_string().contains("not running"));
         let control = Control { address: "127.0.0.1:7700".parse().unwrap(), token: "secret".into() };
         folder.open_control(&control).unwrap();
+        let left = folder.control().unwrap_err().to_string();
+        assert!(left.contains("ended without a word"), "nobody writes it: {left}");
+        let lock = fs::File::open(folder.path()).unwrap();
+        lock.lock().unwrap();
         assert_eq!(folder.control().unwrap(), control);
         let mode = fs::metadata(folder.path().join(CONTROL)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);

@@ -69,6 +69,7 @@ impl Conductor {
         self.started_at = SystemTime::now() + at.since(self.now());
         let unix = self.started_at.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.keeper.fact("started_at_us", unix.as_micros() as i64);
+        self.date_early_events();
         self.go(lifecycle::Event::Started);
         if let Some(versions) = self.end.versions() {
             self.timeline.plan_users(versions.planned());

@@ -29,7 +29,7 @@ impl Conductor {
             None => Vec::new(),
         };
         for (announcement, state) in due {
-            let text = format!("fires at {:.1} s", self.since_start(announcement.at));
+            let text = format!("is to fire at {:.1} s", self.since_start(announcement.at));
             self.display_say(&format!("cue {} {text}", announcement.name));
             self.tell(EventKind::Cue, &announcement.name, text);
             self.fire(announcement, state);

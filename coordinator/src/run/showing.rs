@@ -67,6 +67,11 @@ impl Showing {
         }
         self.events.push(row);
     }
+
+    /// The same events with other times.
+    pub(super) fn replace_events(&mut self, events: Vec<EventRow>) {
+        self.events = events;
+    }
 }
 
 impl Conductor {
@@ -118,7 +123,7 @@ impl Conductor {
         let versions = self.end.versions();
         RunNow {
             state: self.life.state,
-            paused: self.life.paused,
+            paused: self.is_paused,
             started_at: self.started.map(|_| rehearsal_report::utc(self.started_at)),
             now_s: started.map(|(_, until)| self.since_start(until)),
             settled_s: timeline.settled(),

@@ -19,10 +19,22 @@ impl Conductor {
 
     /// Enters something into the run's log of events.
     pub(super) fn tell(&mut self, kind: EventKind, who: &str, text: String) {
-        let at_s = self.since_start(self.now());
-        let row = EventRow { at_s, kind, who: who.to_owned(), text };
-        self.keeper.event(&row);
-        self.showing.event(row);
+        let at = self.now();
+        let row = EventRow { at_s: self.since_start(at), kind, who: who.to_owned(), text };
+        self.showing.event(row.clone());
+        match self.started {
+            Some(_) => self.keeper.event(&row),
+            None => self.early.push((at, row)),
+        }
+    }
+
+    /// Dates what was told before anybody knew when the run would start.
+    pub(super) fn date_early_events(&mut self) {
+        let early = std::mem::take(&mut self.early);
+        let dated = early.into_iter().map(|(at, row)| EventRow { at_s: self.since_start(at), ..row });
+        let dated: Vec<EventRow> = dated.collect();
+        dated.iter().for_each(|row| self.keeper.event(row));
+        self.showing.replace_events(dated);
     }
 
     pub(super) fn display_say(&mut self, line: &str) {
@@ -41,6 +53,9 @@ impl Conductor {
         self.show_last();
         self.answer_all_orders();
         let firings = self.firings();
+        if self.started.is_none() {
+            self.date_early_events();
+        }
         self.keeper.gather(changes, ended);
         let store = self.keeper.finish().await;
         Ok(Outcome {

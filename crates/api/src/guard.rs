@@ -65,7 +65,7 @@ fn refused(shared: &Shared, headers: &HeaderMap, is_page: bool) -> Option<Respon
     let place = "it stands in control.json in the run's folder and in the address that the coordinator printed";
     let told = match shown_token(headers) {
         Some(shown) if shared.token.is(shown) => return None,
-        Some(_) => format!("this is not the token of this server, which is new with every start: {place}"),
+        Some(_) => format!("this is not the token of this server: {place}"),
         None => format!("a token is needed, as `Authorization: Bearer TOKEN`: {place}"),
     };
     let mut response = refuse(StatusCode::UNAUTHORIZED, told);

@@ -115,7 +115,8 @@ impl Bins {
     }
 
     /// Returns the value that `percent` (0 … 100) of all samples do not exceed, as `hdrhistogram`
-    /// defines it: the top of the bin in which that sample lies (the bottom for 0).
+    /// defines it: the top of the bin in which that sample lies (the bottom for 0). No value lies beyond the longest
+    /// sample, which is known exactly, though the top of its bin may.
     pub fn percentile(&self, percent: f64) -> Option<Duration> {
         let quantile = (percent / 100.0).min(1.0);
         let wanted = ((quantile * self.count as f64).ceil() as u64).max(1);
@@ -125,7 +126,8 @@ impl Bins {
             seen >= wanted
         })?;
         let (lowest, highest) = range_of(bin);
-        Some(Duration::from_micros(if quantile == 0.0 { lowest } else { highest }))
+        let value = if quantile == 0.0 { lowest } else { highest };
+        Some(Duration::from_micros(value).min(self.max()?))
     }
 
     /// Makes the dense histogram of the same layout, for files.

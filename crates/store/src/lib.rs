@@ -23,6 +23,7 @@ mod reading;
 mod writer;
 
 pub use error::StoreError;
+pub use lock::is_being_written;
 pub use reader::Reader;
 pub use rows::{About, Batch, CueIntent, CueOutcome, Event, Mark, Member, Recorded};
 pub use schema::SCHEMA;

@@ -6,6 +6,11 @@ use std::path::Path;
 
 use crate::error::StoreError;
 
+/// Whether some process holds the lock of a file's folder: a coordinator performs the run.
+pub fn is_being_written(path: &Path) -> bool {
+    matches!(lock_folder_of(path), Err(StoreError::Locked(_)))
+}
+
 /// Locks the folder of a file until the result is dropped or the process ends, however it ends.
 pub(crate) fn lock_folder_of(path: &Path) -> Result<File, StoreError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -1,4 +1,5 @@
--- One run. Times of the run are in seconds (…_s, second) or microseconds (…_us) of run time, zero at the start. A second is a
+-- One run. Seconds (…_s, second) count from its start, microseconds (…_us) from the zero of its own clock, which is a little
+-- before: the start is the at_us of the first version. A second is a
 -- whole second of run time and may be negative. Counts above 2^63 show as negative numbers.
 
 CREATE TABLE fact (
@@ -183,5 +184,6 @@ CREATE VIEW durations_per_second AS
     WHERE kind = 'duration';
 
 CREATE VIEW live_users AS
-    SELECT second, sum(sum((to_state = 'live') * users - (from_state = 'live') * users)) OVER (ORDER BY second) AS live
-    FROM moved GROUP BY second;
+    SELECT second, sum(coalesce(sum((to_state = 'live') * users - (from_state = 'live') * users), 0)) OVER (ORDER BY second)
+           AS live
+    FROM second LEFT JOIN moved USING (second) GROUP BY second;

@@ -11,7 +11,7 @@ const WAYS: Record<string, Way[]> = {
   arrive: ["factor", "users", "rate"],
   users: ["factor", "users"],
   rate: ["factor", "rate", "users"],
-  curve: ["factor"],
+  curve: ["factor", "users", "rate"],
 };
 const LABELS: Record<Way, string> = { factor: "factor", users: "users", rate: "per second" };
 const MOST_FACTOR = 3;
