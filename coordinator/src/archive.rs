@@ -6,10 +6,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 use rehearsal_api::{ReportFile, ReportFormat, RunEntry};
-use rehearsal_metrics::{CueFiring, Limits, Timeline};
-use rehearsal_plan::{Plan, RunTime, Versions, curve_csv};
+use rehearsal_metrics::{CueFiring, Limits, MetricSet, Timeline};
+use rehearsal_plan::{Load, Plan, RunTime, Versions, curve_csv};
 use rehearsal_report::RunReport;
-use rehearsal_report::view::{EventKind, EventRow, RunNow, RunState, Snapshot, whole};
+use rehearsal_report::view::{
+    EventKind, EventRow, RunNow, RunState, Snapshot, UsersNow, calls_now, checks_now, errors_now, sockets_now,
+    users_now, whole,
+};
 use rehearsal_store::{Batch, Reader, Recorded, Store, is_being_written};
 use serde_json::Value;
 
@@ -82,7 +85,7 @@ impl Finished {
     /// Its report, which a run has that was judged.
     pub(crate) fn judged(&self) -> anyhow::Result<&RunReport> {
         let id = &self.recorded.about.run_id;
-        self.report.as_ref().with_context(|| format!("run {id} was not judged: its coordinator ended before it"))
+        self.report.as_ref().with_context(|| format!("run {id} was not judged: its coordinator ended before that. Its numbers are there: --format seconds, hlog or curve"))
     }
 
     /// What its screens showed last, with all of its seconds.
@@ -108,12 +111,22 @@ impl Finished {
             who: "run".to_owned(),
             ..EventRow::default()
         };
+        let length_s = self.timeline.span().map(|span| span.to_s as f64);
+        let length = Duration::from_secs_f64(length_s.unwrap_or(0.0).max(0.0));
+        let metrics = MetricSet::whole(&self.timeline, &self.firings, length);
         RunNow {
             id: about.run_id.clone(),
             scenario: about.scenario.clone(),
             environment: about.environment.clone(),
             state: RunState::Failed,
+            started_at: about.started_at_us.map(|_| rehearsal_report::utc(self.started_at)),
+            now_s: length_s,
             settled_s: self.timeline.settled(),
+            users: self.timeline.ledger_now().map_or_else(|_| UsersNow::default(), |ledger| users_now(&ledger)),
+            calls: calls_now(&self.timeline, &metrics),
+            sockets: sockets_now(&metrics),
+            checks: checks_now(&metrics),
+            errors: errors_now(&self.timeline),
             events: events.chain([told]).collect(),
             ..RunNow::default()
         }
@@ -188,19 +201,19 @@ impl Archive {
         scenario: Option<&str>,
     ) -> anyhow::Result<ReportFile> {
         let finished = Finished::open(folder)?;
-        let report = finished.judged()?;
+        let report = || finished.judged();
         let file = |content_type, text: String| ReportFile { content_type, body: text.into_bytes() };
         Ok(match format {
-            ReportFormat::Json => file("application/json", report.to_json()?),
-            ReportFormat::Junit => file("application/xml; charset=utf-8", rehearsal_report::junit(report)?),
-            ReportFormat::Csv => file("text/csv; charset=utf-8", rehearsal_report::csv(report)?),
+            ReportFormat::Json => file("application/json", report()?.to_json()?),
+            ReportFormat::Junit => file("application/xml; charset=utf-8", rehearsal_report::junit(report()?)?),
+            ReportFormat::Csv => file("text/csv; charset=utf-8", rehearsal_report::csv(report()?)?),
             ReportFormat::Seconds => {
                 let seconds = finished.snapshot().seconds;
                 file("text/csv; charset=utf-8", rehearsal_report::seconds_csv(&seconds)?)
             }
             ReportFormat::Html => {
                 let snapshot = finished.snapshot();
-                file("text/html; charset=utf-8", written::page(report, &snapshot.run, &snapshot.seconds)?)
+                file("text/html; charset=utf-8", written::page(report()?, &snapshot.run, &snapshot.seconds)?)
             }
             ReportFormat::Hlog => {
                 let body = written::hlog(&finished.timeline, finished.started_at)?;
@@ -229,6 +242,9 @@ fn curve(finished: &Finished, scenario: Option<&str>) -> anyhow::Result<String> 
         Some(wanted) => names.iter().position(|name| *name == wanted),
     };
     let position = position.with_context(|| format!("the plan has no such scenario; it has {}", names.join(", ")))?;
+    if let Some(Load::Population { .. }) = versions.latest().loads.get(position) {
+        bail!("a population has no curve: its users come once and run again and again");
+    }
     let until = finished.report.as_ref().map(|report| finished.started + Duration::from_secs_f64(report.duration_s));
     Ok(curve_csv(&versions.arrivals_by_second(position, finished.started, until)))
 }

@@ -7,6 +7,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use rehearsal_api::ReportFormat;
 
+/// The most local agents: beyond it a number is a slip of the finger.
+pub const MOST_AGENTS: u32 = 1_000;
+
 /// Rehearses a show: plays its audience from many load agents, fires its cues, judges whether the system held.
 #[derive(Debug, Parser)]
 #[command(name = "coordinator", version, propagate_version = true)]
@@ -254,5 +257,6 @@ fn dashboard(text: &str) -> Result<Dashboard, String> {
 
 fn agents(text: &str) -> Result<u32, String> {
     let count = text.strip_prefix("local:").and_then(|count| count.parse().ok());
-    count.filter(|count| (1..=1_000).contains(count)).ok_or_else(|| "expected local:N with N from 1 to 1000".to_owned())
+    let wrong = || format!("expected local:N with N from 1 to {MOST_AGENTS}");
+    count.filter(|count| (1..=MOST_AGENTS).contains(count)).ok_or_else(wrong)
 }

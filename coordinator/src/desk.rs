@@ -15,7 +15,7 @@ use rehearsal_report::view::{RunNow, Snapshot};
 use rehearsal_script::Diagnostic;
 use tokio::sync::{oneshot, watch};
 
-use crate::cli::Place;
+use crate::cli::{MOST_AGENTS, Place};
 use crate::forecast;
 use crate::play::{Run, Wishes};
 use crate::prepare::{Prepared, Unprepared, prepare};
@@ -25,7 +25,14 @@ use crate::start::refusal;
 use crate::studio::Studio;
 
 /// The studio behind the API.
-pub struct StudioDesk(pub Arc<Studio>);
+pub struct StudioDesk(Arc<Studio>, tokio::sync::Mutex<()>);
+
+impl StudioDesk {
+    /// A desk for a studio.
+    pub fn new(studio: Arc<Studio>) -> Self {
+        Self(studio, tokio::sync::Mutex::default())
+    }
+}
 
 impl Desk for StudioDesk {
     fn scenarios(&self) -> Vec<ScenarioEntry> {
@@ -33,7 +40,13 @@ impl Desk for StudioDesk {
     }
 
     fn forecast(&self, request: RunRequest) -> Reply<'_, Forecast> {
-        Box::pin(async move { Ok(forecast::told(&self.prepared(request).await?)) })
+        Box::pin(async move {
+            // One at a time: a live run's coordinator needs the other core.
+            let _turn = self.1.lock().await;
+            let prepared = self.prepared(request).await?;
+            let told = tokio::task::spawn_blocking(move || forecast::told(&prepared)).await;
+            told.map_err(|error| Refusal::Internal(format!("working out the forecast: {error}")))
+        })
     }
 
     fn start<'a>(&'a self, request: RunRequest, by: &'a str) -> Reply<'a, String> {
@@ -65,14 +78,14 @@ impl Desk for StudioDesk {
         let ids: BTreeSet<String> = live.iter().map(|run| run.id.clone()).collect();
         let finished = Folder::all(self.0.out()).into_iter().rev().filter(|folder| !ids.contains(&folder.id()));
         let finished = finished.map(|folder| self.0.archive.entry(&folder));
-        live.iter().map(live_entry).chain(finished).collect()
+        tokio::task::block_in_place(|| live.iter().map(live_entry).chain(finished).collect())
     }
 
     fn watch(&self, run: &str) -> Result<watch::Receiver<Arc<Frame>>, Refusal> {
         match self.0.live(run) {
             Some(live) => Ok(live.board.watch()),
             None => {
-                let finished = self.0.archive.snapshot(&self.0.finished(run)?).map_err(internal)?;
+                let finished = self.stored(run)?;
                 let snapshot = Snapshot { seconds: Vec::new(), since: finished.revision, ..finished.as_ref().clone() };
                 Ok(watch::channel(Arc::new(Frame::new(&snapshot))).1)
             }
@@ -84,7 +97,7 @@ impl Desk for StudioDesk {
             match self.0.live(run) {
                 Some(live) => Ok(live.board.snapshot(since)),
                 None => {
-                    let finished = self.0.archive.snapshot(&self.0.finished(run)?).map_err(internal)?;
+                    let finished = self.stored(run)?;
                     let whole = finished.as_ref().clone();
                     Ok(if since >= whole.revision { Snapshot { seconds: Vec::new(), since, ..whole } } else { whole })
                 }
@@ -131,6 +144,12 @@ impl Desk for StudioDesk {
 }
 
 impl StudioDesk {
+    /// What a finished run's screens show, read without holding up whatever else this coordinator does.
+    fn stored(&self, run: &str) -> Result<Arc<Snapshot>, Refusal> {
+        let folder = self.0.finished(run)?;
+        tokio::task::block_in_place(|| self.0.archive.snapshot(&folder)).map_err(internal)
+    }
+
     /// Reads and validates the scenario that a request names.
     async fn prepared(&self, request: RunRequest) -> Result<Prepared, Refusal> {
         let folder = self.0.scenarios_folder();
@@ -157,6 +176,9 @@ impl StudioDesk {
             Err(_) => return Err(Refusal::Internal("preparing the scenario panicked: please report it".into())),
         };
         if let Some(count) = request.agents {
+            if !(1..=MOST_AGENTS).contains(&count) {
+                return Err(Refusal::BadRequest(format!("{count} agents are not between 1 and {MOST_AGENTS}")));
+            }
             prepared.environment.agents.count = count;
         }
         Ok(prepared)

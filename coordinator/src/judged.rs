@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use rehearsal_metrics::{CueFiring, CueSummary, MetricSet, Summary, UserState};
+use rehearsal_verdict::amounts::seconds;
 use rehearsal_verdict::{Autoscaler, Evidence, Finding, Generator, Severity, UnresolvedCue, judge};
 
 use crate::counters::Comparison;
@@ -12,6 +13,10 @@ use crate::play::cores_of_an_agent;
 use crate::prepare::Prepared;
 use crate::run::{Ending, Fired, Outcome, Sent};
 use rehearsal_report::{AgentRow, AutoscalerRow, ReportInput, RunReport};
+
+/// A cue that is sent later than this after its instant was late, in microseconds: half of the second in which everybody is
+/// to hear it.
+const LATE_CUE_MICROS: i64 = 500_000;
 
 /// A run that was judged.
 pub struct Judged {
@@ -147,6 +152,17 @@ fn findings(outcome: &Outcome, counted: &anyhow::Result<Option<Comparison>>) -> 
     if let Ending::Fault(text) = &outcome.ending {
         findings.push(finding(Severity::Error, "run", format!("it could not go on: {text}"), end_s));
     }
+    findings.extend(outcome.fired.iter().filter_map(|fired| match fired.outcome {
+        Some(Sent::After(after)) if after > LATE_CUE_MICROS => {
+            let started = outcome.started.map_or(0, |started| started.0);
+            let at_s = (fired.announcement.at.0 - started) as f64 / 1e6;
+            let late = seconds(after as f64 / 1e6);
+            let text =
+                format!("{} was sent {late} after its instant; delays count from the sending", fired.announcement.name);
+            Some(finding(Severity::Warning, "cue", text, at_s))
+        }
+        _ => None,
+    }));
     for cue in &outcome.unfired {
         findings.push(finding(Severity::Info, "cue", format!("{cue} was never fired"), 0.0));
     }

@@ -27,12 +27,14 @@ use crate::run::director::Director;
 use crate::run::folder::{Folder, new_id};
 use crate::run::services::Services;
 use crate::run::target::Target;
-use crate::run::{Conductor, Ears, Interrupts, Keeper, Outcome, Settings, Showing, Terminal, end_agents};
+use crate::run::{Conductor, Doors, Ears, Interrupts, Keeper, Outcome, Settings, Showing, Terminal, end_agents};
 use crate::serve::log;
 use crate::studio::{Live, ORDERS, Studio};
 
 /// Messages of agents that wait for the conductor: a window of each of a hundred agents.
 const INBOX: usize = 4_096;
+/// How long `teardown()` may take.
+const TEARDOWN: Duration = Duration::from_secs(60);
 /// How long a local agent may take to end when asked, before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -101,8 +103,13 @@ impl Run {
         let target = Target::open(&prepared.environment).await?;
         let clock = Arc::new(RunClock::starting_at(Instant::now()));
         let mut setup = setup(&prepared, &target, seed);
-        let director = Director::start(setup.clone(), Arc::clone(&clock)).await?;
-        match set_up(&director).await? {
+        let director = Director::new(setup.clone(), Arc::clone(&clock));
+        let mut doors = Doors::new(orders, wishes.at_terminal.then(Interrupts::new).transpose()?);
+        let set_up = match doors.unless_stopped(set_up(&director)).await {
+            Some(set_up) => set_up?,
+            None => Err("it was stopped before it had returned".to_owned()),
+        };
+        match set_up {
             Ok(common) => setup.common = common,
             Err(failure) => {
                 target.close().await;
@@ -110,7 +117,7 @@ impl Run {
                 log(&format!("error: {error}"));
                 let run = board.run();
                 board.publish(|_| failed(run, &error));
-                return Ok(ExitCode::Failed);
+                return Ok(if doors.is_stopped() { ExitCode::Stopped } else { ExitCode::Failed });
             }
         }
         let agents = &prepared.environment.agents;
@@ -124,21 +131,18 @@ impl Run {
             weights: agents.weights.clone(),
         };
         let terminal = wishes.at_terminal.then(|| Terminal::new(wishes.dashboard.clone()));
-        let interrupts = wishes.at_terminal.then(Interrupts::new).transpose()?;
-        let stage = Stage { folder: &folder, store, orders, interrupts, director: director.clone(), clock };
+        let stage = Stage { folder: &folder, store, doors: &mut doors, director: director.clone(), clock };
         let outcome = conduct(stage, settings, Showing::new(Arc::clone(&board), terminal)).await?;
-        if let Some(Some(failure)) = director.call("teardown", None).await?.map(|outcome| outcome.failure) {
-            log(&format!("warning: teardown() failed: {failure}"));
-        }
         let counted = counters::compare(&target, &outcome.timeline).await;
         let (launcher, ended) = conclude(&prepared, &id, &folder, &board, outcome, &counted);
         end_agents(launcher).await?;
-        target.close().await;
-        let Judged { report, code } = ended?;
-        if wishes.at_terminal {
-            print(&report, &folder);
+        if let (Ok(Judged { report, .. }), true) = (&ended, wishes.at_terminal) {
+            print(report, &folder);
         }
-        Ok(code)
+        // The verdict is there: whatever the scenario does now cannot take it away.
+        tear_down(&director, &mut doors).await;
+        target.close().await;
+        Ok(ended?.code)
     }
 }
 
@@ -146,10 +150,23 @@ impl Run {
 struct Stage<'a> {
     folder: &'a Folder,
     store: Store,
-    orders: mpsc::Receiver<Order>,
-    interrupts: Option<Interrupts>,
+    doors: &'a mut Doors,
     director: Director,
     clock: Arc<RunClock>,
+}
+
+/// Calls `teardown()`, for as long as it takes or until somebody has had enough.
+async fn tear_down(director: &Director, doors: &mut Doors) {
+    let called = tokio::time::timeout(TEARDOWN, doors.unless_stopped(director.call("teardown", None))).await;
+    let failure = match called {
+        Ok(Some(Ok(outcome))) => outcome.and_then(|outcome| outcome.failure).map(|failure| failure.to_string()),
+        Ok(Some(Err(error))) => Some(format!("{error:#}")),
+        Ok(None) => Some("it was stopped before it had returned".to_owned()),
+        Err(_) => Some(format!("it had not returned after {} s", TEARDOWN.as_secs())),
+    };
+    if let Some(failure) = failure {
+        log(&format!("warning: teardown() failed: {failure}"));
+    }
 }
 
 /// What has failed before it could be judged.
@@ -167,14 +184,14 @@ async fn set_up(director: &Director) -> anyhow::Result<Result<serde_json::Value,
     }
     let common = outcome.returned.map_err(|error| format!("its value cannot be shared: {error}"));
     if let Ok(common) = &common {
-        director.share(common.clone()).await?;
+        director.share(common.clone());
     }
     Ok(common)
 }
 
 /// Launches agents and plays the plan with them.
 async fn conduct(stage: Stage<'_>, settings: Settings, showing: Showing) -> anyhow::Result<Outcome> {
-    let Stage { folder, store, orders, interrupts, director, clock } = stage;
+    let Stage { folder, store, doors, director, clock } = stage;
     let (arrivals, inbox) = mpsc::channel(INBOX);
     let agents = settings.agents as u32;
     let services = Services::start(&settings.run_id, agents, Arc::clone(&clock), arrivals).await?;
@@ -185,7 +202,7 @@ async fn conduct(stage: Stage<'_>, settings: Settings, showing: Showing) -> anyh
         grace: GRACE,
     });
     launcher.launch(&LaunchOrder { agents, join: services.blob.to_string() }).await?;
-    let ears = Ears { inbox, exits, orders, interrupts };
+    let ears = Ears { inbox, exits, doors };
     let conductor = Conductor::new(settings, clock, director, launcher, Keeper::start(store), showing);
     let outcome = conductor.run(ears).await;
     services.stop();

@@ -69,7 +69,7 @@ pub(crate) fn open_doors(
     option: &'static str,
     token: Token,
 ) -> anyhow::Result<(Server, String)> {
-    let desk = Arc::new(StudioDesk(Arc::clone(studio)));
+    let desk = Arc::new(StudioDesk::new(Arc::clone(studio)));
     let listen = Listen { address, option, reach: Reach::Loopback };
     let server = Server::start(listen, desk, token.clone(), ASSETS.to_vec())?;
     let address = format!("http://{}/#token={}", server.address(), token.reveal());

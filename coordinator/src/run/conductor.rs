@@ -21,7 +21,7 @@ use tonic::Status;
 use super::control::{Order, Orders};
 use super::cues::CueBook;
 use super::director::Director;
-use super::ending::Interrupts;
+use super::doors::{Doors, interrupted};
 use super::keeping::{Keeper, Stored};
 use super::lifecycle::{self, Lifecycle};
 use super::outcome::{Note, Outcome, Settings};
@@ -41,15 +41,13 @@ const DISK_PATIENCE: Duration = Duration::from_secs(15);
 const TICK: Duration = Duration::from_millis(50);
 
 /// Where a conductor hears from.
-pub(crate) struct Ears {
+pub(crate) struct Ears<'a> {
     /// Agents, by way of the services.
     pub(crate) inbox: mpsc::Receiver<Arrival>,
     /// The launcher.
     pub(crate) exits: mpsc::Receiver<Exit>,
-    /// Operators, by way of the API.
-    pub(crate) orders: mpsc::Receiver<Order>,
-    /// The terminal; none when nobody sits there.
-    pub(crate) interrupts: Option<Interrupts>,
+    /// Operators, by way of the API and the terminal.
+    pub(crate) doors: &'a mut Doors,
 }
 
 /// The owner of a run.
@@ -120,7 +118,7 @@ impl Conductor {
     }
 
     /// Conducts the run to the end of its load, and until all its numbers have arrived and are stored.
-    pub(crate) async fn run(mut self, mut ears: Ears) -> anyhow::Result<Outcome> {
+    pub(crate) async fn run(mut self, mut ears: Ears<'_>) -> anyhow::Result<Outcome> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.keeper.fact(CORES, self.settings.cores);
@@ -134,9 +132,9 @@ impl Conductor {
                 // A cue's function has returned.
                 Some(done) = self.cue_done.1.recv() => { self.on_cue_done(done); None }
                 // An operator wants something.
-                Some(order) = ears.orders.recv() => self.on_order(order),
+                Some(order) = ears.doors.orders.recv() => self.on_order(order),
                 // The operator presses Ctrl-C.
-                () = interrupted(&mut ears.interrupts) => self.on_interrupt(),
+                () = interrupted(&mut ears.doors.interrupts) => self.on_interrupt(),
                 // A batch is on disk.
                 Some(stored) = self.keeper.stored() => { self.on_stored(stored); None }
                 // Time passes.
@@ -302,12 +300,5 @@ impl Conductor {
             quorum: self.settings.agents,
             within: ARMING,
         })));
-    }
-}
-
-async fn interrupted(interrupts: &mut Option<Interrupts>) {
-    match interrupts {
-        Some(interrupts) => interrupts.recv().await,
-        None => std::future::pending().await,
     }
 }

@@ -29,9 +29,11 @@ pub(crate) mod director;
 pub(crate) mod services;
 mod authority;
 mod ending;
+mod doors;
 
 pub(crate) use conductor::{Conductor, Ears};
 pub use cues::{Fired, Sent};
+pub(crate) use doors::Doors;
 pub(crate) use ending::{Interrupts, end_agents};
 pub(crate) use keeping::Keeper;
 pub use outcome::{Ending, Outcome, Settings};

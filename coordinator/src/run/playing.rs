@@ -74,8 +74,14 @@ impl Conductor {
         self.keeper.then(Event::Announce(Arc::new(announcement)));
         let (director, done) = (self.director.clone(), self.cue_done.0.clone());
         tokio::spawn(async move {
-            tokio::time::sleep_until(at).await;
-            let result = director.call(&name, Some(state)).await;
+            let result = match director.ready(&name, Some(state)).await {
+                Ok(Some(ready)) => {
+                    tokio::time::sleep_until(at).await;
+                    ready.call().await.map(Some)
+                }
+                Ok(None) => Ok(None),
+                Err(error) => Err(error),
+            };
             let _ = done.send(CueDone { firing, result }).await; // the run may be over
         });
     }

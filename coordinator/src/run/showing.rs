@@ -157,7 +157,9 @@ impl Conductor {
         };
         let rows = self.roster.iter().map(|(agent, member)| {
             let record = self.timeline.agents().get(&agent.0);
-            agent_now(&member.id, &member.region, state(agent, member), record, self.settings.cores)
+            let now = agent_now(&member.id, &member.region, state(agent, member), record, self.settings.cores);
+            // With its process its users are gone, whatever it said last.
+            if member.ended { AgentNow { users: 0, ..now } } else { now }
         });
         rows.collect()
     }

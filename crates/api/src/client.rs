@@ -29,7 +29,7 @@ pub enum ClientError {
     /// Nobody listens: nothing was done.
     #[error(
         "asking the coordinator at {address} to {asked} failed: nobody answers there. The run is over or its coordinator was \
-         killed: `coordinator report` tells of a run that is over, `coordinator start --resume` takes up one that broke off"
+         killed: `coordinator report RUN --format json` tells of a run that was judged, --format seconds of one that broke off"
     )]
     NobodyThere {
         asked: String,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rehearsal_plan::{AgentNumber, Arrival, Load, RunTime, Versions};
+use rehearsal_plan::{AgentNumber, Arrival, Change, Load, RunTime, Versions};
 
 /// Which part of the agent's arrivals one thread plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,19 @@ impl Arrivals {
             };
             self.look(scenario, from);
         }
+    }
+
+    /// Takes all that are left, also those that a pause holds up. Afterwards there are none.
+    pub(crate) fn take_rest(&mut self, now: RunTime) -> u64 {
+        if let Some(versions) = &self.versions {
+            // Arrivals have no instants while plan time stands still: let it go on.
+            let mut going = versions.as_ref().clone();
+            let resumed = going.with(Change::Resume, now);
+            if going.push(resumed).is_ok() {
+                self.set_versions(Arc::new(going));
+            }
+        }
+        std::iter::from_fn(|| self.take_due(RunTime(i64::MAX))).count() as u64
     }
 
     fn look(&mut self, scenario: usize, from: u64) {

@@ -179,12 +179,9 @@ impl Floor {
 
     /// Everybody of this thread who has not come yet.
     fn cancel_waiting(&self) {
-        self.world.now();
-        let mut arrivals = self.arrivals.borrow_mut();
-        for _ in 0..self.put_by.take() {
-            self.world.scribe.borrow_mut().transition(State::Waiting, State::Cancelled);
-        }
-        while arrivals.take_due(RunTime(i64::MAX)).is_some() {
+        let now = self.world.now();
+        let left = self.arrivals.borrow_mut().take_rest(now);
+        for _ in 0..self.put_by.take() + left {
             self.world.scribe.borrow_mut().transition(State::Waiting, State::Cancelled);
         }
     }

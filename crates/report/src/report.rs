@@ -138,7 +138,7 @@ impl RunReport {
             checks,
             thresholds,
             errors,
-            cues: cues.into_iter().map(CueRow::from).collect(),
+            cues: json::rows(cues),
             autoscaler: input.autoscaler,
             agents: input.agents,
             generator: input.generator,

@@ -234,6 +234,10 @@ fn judge_activity(evidence: &Evidence<'_>, case: &mut Case) {
             format!("nothing worked: all {} ended by errors of the script before any call", counted(failed, "user"));
         return case.fail(evidence.of_run("run", text));
     }
+    if failed == came {
+        let text = format!("nothing worked: all {} ended by errors of the script", counted(failed, "user"));
+        return case.fail(evidence.of_run("run", text));
+    }
     if !tried || calls_good + sockets_open > 0 {
         return;
     }

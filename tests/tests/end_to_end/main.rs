@@ -13,6 +13,7 @@ mod invalid;
 mod loads;
 mod misbehaving;
 mod same_number;
+mod serving;
 mod steering;
 mod stopping;
 mod verdicts;

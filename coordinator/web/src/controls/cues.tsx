@@ -85,7 +85,7 @@ function LastReach({ cue, blocked }: { cue: CueNow; blocked: string | null }) {
   if (last.state === "announced") return <>fires at {clock(last.at_s)}</>;
   return (
     <>
-      #{last.firing} at {clock(last.at_s)} · reach {percent(share(last.heard, last.live))}{" "}
+      #{cue.firings.length} at {clock(last.at_s)} · reach {percent(share(last.heard, last.live))}{" "}
       {last.state !== "sent" && <Mark kind={last.state} />}
     </>
   );

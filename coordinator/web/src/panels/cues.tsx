@@ -24,14 +24,13 @@ function Cue({ cue }: { cue: CueNow }) {
         {cue.name} <small>{cue.when}</small>
       </h3>
       {cue.firings.length === 0 && <Nothing>Not fired.</Nothing>}
-      {[...cue.firings].reverse().map((firing) => (
-        <Firing key={firing.firing} firing={firing} />
-      ))}
+      {cue.firings.map((firing, index) => <Firing key={firing.firing} firing={firing} number={index + 1} />).reverse()}
     </div>
   );
 }
 
-function Firing({ firing }: { firing: FiringNow }) {
+/** `number` is which firing of its cue it is, from 1, as its function saw it. */
+function Firing({ firing, number }: { firing: FiringNow; number: number }) {
   const reach = share(firing.heard, firing.live);
   const delays: [string, number | null][] = [
     ["first", firing.first],
@@ -42,7 +41,7 @@ function Firing({ firing }: { firing: FiringNow }) {
   return (
     <div class="firing" data-testid={`firing-${firing.firing}`}>
       <p class="firing-head">
-        <b>#{firing.firing}</b> at {clock(firing.at_s)} by {firing.by} <Mark kind={firing.state} />{" "}
+        <b>#{number}</b> at {clock(firing.at_s)} by {firing.by} <Mark kind={firing.state} />{" "}
         <small title="how far the clocks of agents may be off">clock ± {duration(firing.clock_bound_s)}</small>
       </p>
       <meter min={0} max={1} value={reach ?? 0} aria-label="reach" />

@@ -44,9 +44,10 @@ function spans(report: Summary): Gap[] {
 function cues(run: RunNow): Gap[] {
   return run.cues.flatMap((cue) =>
     cue.firings
-      .filter((firing) => firing.live === null || firing.state !== "sent")
-      .map((firing) => ({
-        what: `cue ${cue.name} #${firing.firing}`,
+      .map((firing, index) => ({ firing, number: index + 1 }))
+      .filter(({ firing }) => firing.live === null || firing.state !== "sent")
+      .map(({ firing, number }) => ({
+        what: `cue ${cue.name} #${number}`,
         why:
           firing.live === null
             ? "no agent told how many users were there to hear it"

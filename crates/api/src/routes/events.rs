@@ -53,5 +53,11 @@ fn messages(
         // The channel never carries a value: this is its end.
         let _ = stopping.changed().await;
     };
-    newest.chain(end).take_until(Box::pin(stopped)).map(Ok)
+    // What is there to be sent goes before the stop: the last frame and the end of a run that has just ended.
+    let stopped = stream::once(stopped).filter_map(|()| async { None }).chain(stream::once(async { None }));
+    let messages = newest.chain(end).map(Some);
+    let merged = stream::select_with_strategy(messages.chain(stream::once(async { None })), stopped, |_: &mut ()| {
+        stream::PollNext::Left
+    });
+    merged.take_while(|message| std::future::ready(message.is_some())).filter_map(std::future::ready).map(Ok)
 }

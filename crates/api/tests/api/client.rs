@@ -59,7 +59,8 @@ async fn a_coordinator_that_is_gone_is_told_from_one_that_is_silent() {
     let error = client.command(RUN, "anna", &Command::Pause).await.unwrap_err();
     assert!(matches!(error, ClientError::NobodyThere { .. }), "{error}");
     assert!(
-        error.to_string().contains(&format!("pause run {RUN} failed")) && error.to_string().contains("--resume"),
+        error.to_string().contains(&format!("pause run {RUN} failed"))
+            && error.to_string().contains("coordinator report"),
         "{error}"
     );
 

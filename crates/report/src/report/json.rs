@@ -1,5 +1,6 @@
 //! `summary.json`: the report for machines.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use rehearsal_metrics::CueSummary;
@@ -51,7 +52,7 @@ impl RunReport {
 pub struct CueRow {
     /// The cue's name in the plan.
     pub name: String,
-    /// The number of the firing within the run.
+    /// Which firing of this cue it is, from 1: what its function saw.
     pub number: u32,
     /// The id that the cue function saw.
     pub id: String,
@@ -75,6 +76,17 @@ pub struct CueRow {
     pub last: Option<f64>,
     /// How far the delays may be off because clocks disagree.
     pub clock_bound_s: f64,
+}
+
+/// The rows of all firings, each cue's own numbered from 1.
+pub(super) fn rows(cues: Vec<CueSummary>) -> Vec<CueRow> {
+    let mut fired: BTreeMap<String, u32> = BTreeMap::new();
+    let row = |cue: CueSummary| {
+        let number = fired.entry(cue.name.clone()).or_default();
+        *number += 1;
+        CueRow { number: *number, ..CueRow::from(cue) }
+    };
+    cues.into_iter().map(row).collect()
 }
 
 impl From<CueSummary> for CueRow {
