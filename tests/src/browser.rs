@@ -1,11 +1,13 @@
 //! A headless Chromium that a test drives as a person would, by way of chromedriver.
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use fantoccini::elements::Element;
 use fantoccini::{Client, ClientBuilder, Locator};
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 
 /// Set by those who cannot have a browser; without it a missing one fails the test.
@@ -132,6 +134,8 @@ impl Driver {
     fn start() -> Self {
         let mut process = Command::new("chromedriver")
             .arg("--port=0")
+            // A group of their own: a test that fails leaves no browser behind.
+            .process_group(0)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -144,7 +148,10 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        let _ = self.process.kill(); // it may have ended
+        // They may have ended.
+        if let Some(group) = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
         let _ = self.process.wait();
     }
 }

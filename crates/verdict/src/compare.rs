@@ -5,7 +5,7 @@
 //! subjects ─► samples of each second, for each run              (subjects, samples)
 //! resample ─► each run drawn again in blocks of seconds         (resample, percentiles)
 //! inference ► change, interval, p, corrected for their number   (inference)
-//! cues ─────► users instead of seconds                          (audience)
+//! cues ─────► firings instead of seconds                        (audience)
 //! decision ─► worse, better, same, unclear                      (decision)
 //! words ────► a sentence, a table                               (words, text)
 //! ```
@@ -26,7 +26,6 @@ use std::time::Duration;
 use rehearsal_metrics::{CueFiring, SeriesKey, Timeline};
 use serde::Serialize;
 
-use crate::amounts;
 use crate::generator::Generator;
 use crate::judge::Verdict;
 use crate::thresholds::ThresholdOutcome;
@@ -94,15 +93,12 @@ pub struct Tolerances {
     pub relative: f64,
     /// Of shares, as a difference; for errors, in errors per call.
     pub share: f64,
-    /// Of the delays of cues, as a part of their value: a firing is a single moment, and how much
-    /// moments of one run differ cannot be seen from one.
-    pub moment: f64,
 }
 
 impl Default for Tolerances {
-    /// 5 %, 0.1 percentage points, and 25 %.
+    /// 5 %, and 0.1 percentage points.
     fn default() -> Tolerances {
-        Tolerances { relative: 0.05, share: 0.001, moment: 0.25 }
+        Tolerances { relative: 0.05, share: 0.001 }
     }
 }
 
@@ -125,7 +121,7 @@ fn compare_with(a: &Side<'_>, b: &Side<'_>, tolerances: &Tolerances, resamples: 
         seconds: &window.seconds,
     };
     let mut figures: Vec<Figure> = subjects(a, b).iter().flat_map(|subject| pair.figures_of(subject)).collect();
-    figures.extend(audience::cues_of(a, b).iter().flat_map(|cue| pair.figures_of_cue(cue)));
+    figures.extend(audience::by_cue(a, b).iter().flat_map(|(cue, audiences)| pair.figures_of_cue(cue, audiences)));
     decision::decide(&mut figures);
     figures.sort_by(|one, other| {
         one.outcome.cmp(&other.outcome).then(one.scope.cmp(&other.scope)).then(match one.outcome {
@@ -181,24 +177,18 @@ impl Pair<'_> {
     fn figure(&self, subject: &Subject, measure: Measure, samples: &[Samples; 2]) -> Option<Figure> {
         let bases = samples.each_ref().map(|samples| samples.basis(measure));
         let values = bases.each_ref().map(|basis| basis.as_ref()?.value());
-        let unit = match measure {
-            Measure::Percentile(_) | Measure::Mean => Unit::Seconds,
-            Measure::PerSecond => Unit::PerSecond,
-            Measure::Share | Measure::NoShare => Unit::Share,
-            Measure::PerCall => Unit::PerCall,
-        };
-        let mut figure = self.draft(&subject.key, measure.name(), unit, values)?;
-        (figure.scope, figure.better) = (subject.scope, measure.better(&subject.key));
+        let mut figure = self.draft(&subject.key, measure, values)?;
+        figure.scope = subject.scope;
         figure.reason = figure.reason.or_else(|| self.doubt(measure, samples));
         if figure.reason.is_none() {
             let estimate = |basis: &Option<samples::Basis<'_>>, draws: &Resamples| {
                 let basis = basis.as_ref()?;
-                Some(Estimates { value: basis.value()?, resampled: basis.resampled(draws) })
+                // Rounded blocks may leave out some seconds, so pieces are counted in run time.
+                let pieces = draws.blocks.seconds as f64 / draws.blocks.length as f64;
+                Some(Estimates { value: basis.value()?, resampled: basis.resampled(draws), pieces })
             };
             let [a, b] = [0, 1].map(|side| estimate(&bases[side], &self.draws[side]));
-            // Rounded blocks may leave out some seconds, so pieces are counted in run time.
-            let blocks = self.draws[0].blocks;
-            figure.infer(a, b, blocks.seconds as f64 / blocks.length as f64);
+            figure.infer(a, b);
         }
         Some(figure)
     }
@@ -216,38 +206,40 @@ impl Pair<'_> {
     }
 
     /// Compares who heard a cue, and how late.
-    fn figures_of_cue(&self, cue: &str) -> Vec<Figure> {
-        let audiences = self.sides.map(|side| Audience::by_cue(side).remove(cue).unwrap_or_default());
-        let of_both = |read: &dyn Fn(&Audience, u64) -> Option<Estimates>| -> [Option<Estimates>; 2] {
-            [read(&audiences[0], SEEDS[0]), read(&audiences[1], SEEDS[1])]
+    fn figures_of_cue(&self, cue: &str, audiences: &[Audience; 2]) -> Vec<Figure> {
+        let reach = [0, 1].map(|side| audiences[side].reach(self.resamples, SEEDS[side]));
+        let reach = self.figure_of_cue("cue.reach", cue, Measure::Share, reach, |figure| {
+            audience::doubt_of_reach(audiences, figure.change, figure.tolerance)
+        });
+        let delay = |percent| {
+            let delay = [0, 1].map(|side| audiences[side].delay(percent, self.resamples, SEEDS[side]));
+            self.figure_of_cue("cue.delay", cue, Measure::Percentile(percent), delay, |figure| {
+                audience::doubt_of_delay(audiences, figure.a, figure.b)
+            })
         };
-        let reach = of_both(&|audience, seed| audience.reach(self.resamples, seed));
-        let delays = [50.0, 99.0].map(|percent| {
-            let both = of_both(&|audience, seed| audience.delay(percent, self.resamples, seed));
-            ("cue.delay", Measure::Percentile(percent).name(), Unit::Seconds, both)
-        });
-        let rows = [("cue.reach", Measure::Share.name(), Unit::Share, reach)].into_iter().chain(delays);
-        let figures = rows.filter_map(|(metric, statistic, unit, estimates)| {
-            let values = estimates.each_ref().map(|estimates| estimates.as_ref().map(|estimates| estimates.value));
-            let mut figure = self.draft(&SeriesKey::new(metric).with("cue", cue), statistic, unit, values)?;
-            if unit == Unit::Seconds {
-                figure.tolerance = self.tolerances.moment;
-                figure.reason = figure.reason.or_else(|| clock_doubt(&audiences, values));
-            } else {
-                figure.better = Better::Higher;
-            }
-            let shortage = audiences.iter().find_map(Audience::shortage);
-            figure.reason = figure.reason.or(shortage);
-            let [a, b] = estimates;
-            figure.infer(a, b, audiences[0].live.min(audiences[1].live) as f64);
-            Some(figure)
-        });
-        figures.collect()
+        [reach, delay(50.0), delay(99.0)].into_iter().flatten().collect()
+    }
+
+    /// Compares one figure of a cue; `None` when neither run has it.
+    fn figure_of_cue(
+        &self,
+        metric: &str,
+        cue: &str,
+        measure: Measure,
+        [a, b]: [Option<Estimates>; 2],
+        doubt: impl FnOnce(&Figure) -> Option<String>,
+    ) -> Option<Figure> {
+        let values = [&a, &b].map(|estimates| estimates.as_ref().map(|estimates| estimates.value));
+        let mut figure = self.draft(&SeriesKey::new(metric).with("cue", cue), measure, values)?;
+        figure.reason = figure.reason.take().or_else(|| doubt(&figure));
+        figure.infer(a, b);
+        Some(figure)
     }
 
     /// Fills in what a figure is and what was measured; `None` when neither run has it.
-    fn draft(&self, key: &SeriesKey, statistic: String, unit: Unit, [a, b]: [Option<f64>; 2]) -> Option<Figure> {
+    fn draft(&self, key: &SeriesKey, measure: Measure, [a, b]: [Option<f64>; 2]) -> Option<Figure> {
         a.or(b)?;
+        let (statistic, unit) = (measure.name(), measure.unit());
         let only = |name| Some(format!("only {name} has samples"));
         Some(Figure {
             metric: key.metric.clone(),
@@ -256,7 +248,7 @@ impl Pair<'_> {
             statistic,
             scope: Scope::Part,
             unit,
-            better: Better::Lower,
+            better: measure.better(key),
             a,
             b,
             change: a.zip(b).and_then(|(a, b)| unit.scale().change(a, b)),
@@ -289,23 +281,15 @@ impl Unit {
 
 impl Figure {
     /// Adds interval and p, unless there is a reason to claim nothing.
-    fn infer(&mut self, a: Option<Estimates>, b: Option<Estimates>, pieces: f64) {
+    fn infer(&mut self, a: Option<Estimates>, b: Option<Estimates>) {
         let (None, Some((a, b))) = (&self.reason, a.zip(b)) else { return };
-        match infer(self.unit.scale(), &a, &b, pieces) {
+        match infer(self.unit.scale(), &a, &b) {
             Some(Change { change, low, high, p }) => {
                 (self.change, self.low, self.high, self.p) = (Some(change), Some(low), Some(high), Some(p));
             }
             None => self.reason = Some("its samples lie in too few stretches of time".to_owned()),
         }
     }
-}
-
-/// Says that delays differ by no more than the clocks may.
-fn clock_doubt(audiences: &[Audience; 2], values: [Option<f64>; 2]) -> Option<String> {
-    let bound = audiences.iter().map(|audience| audience.clock_bound_s).sum::<f64>();
-    let [Some(a), Some(b)] = values else { return None };
-    (a != b && (b - a).abs() <= bound)
-        .then(|| format!("clocks agree only to ±{}, which may be all of the change", amounts::seconds(bound)))
 }
 
 #[cfg(test)]

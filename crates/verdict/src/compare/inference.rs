@@ -4,17 +4,17 @@
 //! Durations and rates change by factors, so their change is judged as the difference of logarithms;
 //! shares as the difference itself. With `s` the standard deviation of that difference over the
 //! resamples, widened by √(k/(k−1)) for k independent pieces, as spread around one's own mean is too
-//! small:
+//! small, in each run:
 //!
 //! ```text
 //! p         two-sided, of change / s in Student's t, ν degrees of freedom
-//! interval  the resamples' quantiles at Φ(∓ t(97.5 %, ν) √(k/(k−1)))
+//! interval  the resamples' quantiles at Φ(∓ t(97.5 %, ν) · s / s before widening)
 //! ν         by Welch and Satterthwaite, from k−1 for each run
 //! ```
 //!
 //! The interval is the *expanded percentile interval* of Hesterberg 2015, "What Teachers Should Know
 //! About the Bootstrap": plain percentiles of a resampled distribution are too narrow for few
-//! pieces, and a run of two minutes has eight. The p value does not count resamples beyond zero,
+//! pieces, and a run of two minutes has eight, a cue as many as it had firings. The p value does not count resamples beyond zero,
 //! because so counted it could not fall below 2/resamples, and corrected for a hundred figures
 //! nothing would ever be found.
 //!
@@ -47,6 +47,8 @@ pub(super) struct Estimates {
     pub value: f64,
     /// Of each resample; `None` where a resample has no samples.
     pub resampled: Vec<Option<f64>>,
+    /// How many independent pieces the run consists of, more than one: blocks, firings, users.
+    pub pieces: f64,
 }
 
 /// How a figure differs.
@@ -87,9 +89,9 @@ impl Scale {
     }
 }
 
-/// Compares a figure of two runs that consist of `pieces` independent pieces each. `None` when too
-/// many resamples are without a value: the samples lie in too few pieces.
-pub(super) fn infer(scale: Scale, a: &Estimates, b: &Estimates, pieces: f64) -> Option<Change> {
+/// Compares a figure of two runs. `None` when too many resamples are without a value: the samples lie
+/// in too few pieces.
+pub(super) fn infer(scale: Scale, a: &Estimates, b: &Estimates) -> Option<Change> {
     let difference = scale.map(b.value)? - scale.map(a.value)?;
     let mapped = |side: &Estimates| side.resampled.iter().map(|value| scale.map((*value)?)).collect::<Vec<_>>();
     let (of_a, of_b) = (mapped(a), mapped(b));
@@ -98,16 +100,17 @@ pub(super) fn infer(scale: Scale, a: &Estimates, b: &Estimates, pieces: f64) -> 
     if (differences.len() as f64) < of_a.len() as f64 * (1.0 - MOST_EMPTY) || differences.is_empty() {
         return None;
     }
-    let widening = pieces / (pieces - 1.0);
-    let (spread_a, spread_b) = (variance(&of_a) * widening, variance(&of_b) * widening);
+    let (narrow_a, narrow_b) = (variance(&of_a), variance(&of_b));
+    let (free_a, free_b) = (a.pieces - 1.0, b.pieces - 1.0);
+    let (spread_a, spread_b) = (narrow_a * a.pieces / free_a, narrow_b * b.pieces / free_b);
     let spread = spread_a + spread_b;
     if spread <= 0.0 {
         let change = scale.unmap(difference);
         return Some(Change { change, low: change, high: change, p: if difference == 0.0 { 1.0 } else { 0.0 } });
     }
-    let freedom = (pieces - 1.0) * spread * spread / (spread_a * spread_a + spread_b * spread_b);
+    let freedom = spread * spread / (spread_a * spread_a / free_a + spread_b * spread_b / free_b);
     let student = StudentsT::new(0.0, 1.0, freedom).expect("there are at least two pieces, so freedom is positive");
-    let reach = student.inverse_cdf(0.5 + CONFIDENCE / 2.0) * widening.sqrt();
+    let reach = student.inverse_cdf(0.5 + CONFIDENCE / 2.0) * (spread / (narrow_a + narrow_b)).sqrt();
     let tail = Normal::standard().cdf(-reach);
     differences.sort_by(f64::total_cmp);
     Some(Change {
@@ -116,6 +119,13 @@ pub(super) fn infer(scale: Scale, a: &Estimates, b: &Estimates, pieces: f64) -> 
         high: scale.unmap(quantile(&differences, 1.0 - tail).max(difference)),
         p: 2.0 * student.cdf(-difference.abs() / spread.sqrt()),
     })
+}
+
+impl Estimates {
+    /// How far the resamples spread.
+    pub(super) fn variance(&self) -> f64 {
+        variance(&self.resampled)
+    }
 }
 
 fn variance(values: &[Option<f64>]) -> f64 {
@@ -163,32 +173,37 @@ mod tests {
         }
     }
 
-    fn spread_around(value: f64) -> Estimates {
+    fn spread_around(value: f64, pieces: f64) -> Estimates {
         let resampled = (0..1_001).map(|step| Some(value * (0.95 + 0.000_1 * f64::from(step))));
-        Estimates { value, resampled: resampled.collect() }
+        Estimates { value, resampled: resampled.collect(), pieces }
     }
 
     #[test]
     fn a_change_has_its_interval_around_it() {
-        let mut shuffled = spread_around(2.0);
-        shuffled.resampled.rotate_left(400);
-        let change = infer(Scale::Relative, &spread_around(1.0), &shuffled, 40.0).unwrap();
+        let of = |pieces_a, pieces_b| {
+            let mut shuffled = spread_around(2.0, pieces_b);
+            shuffled.resampled.rotate_left(400);
+            infer(Scale::Relative, &spread_around(1.0, pieces_a), &shuffled).unwrap()
+        };
+        let change = of(40.0, 40.0);
         assert!((change.change - 1.0).abs() < 1e-9, "{change:?}");
         assert!(0.85 < change.low && change.low < 0.99 && 1.01 < change.high && change.high < 1.15, "{change:?}");
         assert!(change.p < 1e-12, "{change:?}");
-        let few = infer(Scale::Relative, &spread_around(1.0), &shuffled, 4.0).unwrap();
-        assert!(few.low < change.low && few.high > change.high && few.p > change.p, "few pieces are less sure");
+        let less_sure = [change, of(40.0, 4.0), of(4.0, 4.0)];
+        for pair in less_sure.windows(2) {
+            assert!(pair[1].low < pair[0].low && pair[1].high > pair[0].high && pair[1].p > pair[0].p, "{less_sure:?}");
+        }
     }
 
     #[test]
     fn what_never_varies_is_certain_and_what_is_missing_is_not() {
-        let fixed = |value: f64| Estimates { value, resampled: vec![Some(value); 100] };
-        let change = infer(Scale::Difference, &fixed(0.0), &fixed(0.0), 9.0).unwrap();
+        let fixed = |value: f64| Estimates { value, resampled: vec![Some(value); 100], pieces: 9.0 };
+        let change = infer(Scale::Difference, &fixed(0.0), &fixed(0.0)).unwrap();
         assert_eq!((change.change, change.low, change.high, change.p), (0.0, 0.0, 0.0, 1.0));
-        assert_eq!(infer(Scale::Difference, &fixed(0.0), &fixed(0.5), 9.0).unwrap().p, 0.0);
-        assert_eq!(infer(Scale::Relative, &fixed(0.0), &fixed(0.5), 9.0), None, "no factor leads from zero");
+        assert_eq!(infer(Scale::Difference, &fixed(0.0), &fixed(0.5)).unwrap().p, 0.0);
+        assert_eq!(infer(Scale::Relative, &fixed(0.0), &fixed(0.5)), None, "no factor leads from zero");
         let mut gaps = fixed(0.5);
         gaps.resampled[..5].fill(None);
-        assert_eq!(infer(Scale::Difference, &fixed(0.0), &gaps, 9.0), None);
+        assert_eq!(infer(Scale::Difference, &fixed(0.0), &gaps), None);
     }
 }

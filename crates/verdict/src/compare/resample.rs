@@ -40,6 +40,12 @@ impl Blocks {
         Blocks { seconds, length: (seconds / number).max(1), number }
     }
 
+    /// Draws each by itself what is no neighbour of the others: of so many firings of a cue, which
+    /// take the place of seconds, `number` for each resample.
+    pub(super) fn singly(firings: usize, number: usize) -> Blocks {
+        Blocks { seconds: firings, length: 1, number }
+    }
+
     /// Adds up what happened in the block that begins with each second. Block by block is how
     /// resamples are added up, which makes them cheap.
     pub(super) fn sums(&self, by_second: impl IntoIterator<Item = f64>) -> Vec<f64> {

@@ -9,6 +9,7 @@ use rehearsal_metrics::{Kind, SeriesKey};
 use serde::Serialize;
 
 use super::Side;
+use super::comparison::Unit;
 
 /// What is computed of samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -114,7 +115,18 @@ impl Measure {
         match self {
             Measure::PerSecond => Better::Higher,
             Measure::Share if key.metric.starts_with("custom.") => Better::Unknown,
+            Measure::Share if key.metric == "cue.reach" => Better::Higher,
             _ => Better::Lower,
+        }
+    }
+
+    /// What it is measured in.
+    pub(super) fn unit(self) -> Unit {
+        match self {
+            Measure::Percentile(_) | Measure::Mean => Unit::Seconds,
+            Measure::PerSecond => Unit::PerSecond,
+            Measure::Share | Measure::NoShare => Unit::Share,
+            Measure::PerCall => Unit::PerCall,
         }
     }
 

@@ -32,8 +32,12 @@ pub(super) struct Recipe {
     pub failing: f64,
     /// Seconds in which the generator was the limit.
     pub poor: std::ops::Range<i64>,
-    /// Users that a cue in the middle finds, how many of them hear it, and after how many milliseconds.
+    /// Users that each firing of a cue finds, how many of them hear it, and after how many milliseconds.
     pub audience: Option<(u64, u64, i64)>,
+    /// How often the cue is fired.
+    pub firings: u32,
+    /// The standard deviation of the logarithm of a firing's delays, which all of its users share.
+    pub shock: f64,
 }
 
 impl Default for Recipe {
@@ -50,6 +54,8 @@ impl Default for Recipe {
             failing: 0.01,
             poor: 0..0,
             audience: None,
+            firings: 1,
+            shock: 0.0,
         }
     }
 }
@@ -106,11 +112,14 @@ impl Recipe {
         for _ in 0..100 {
             recorder.transition(UserState::Waiting, UserState::Live);
         }
-        let middle = self.seconds / 2;
-        if let Some((live, heard, millis)) = self.audience {
-            recorder.cue_snapshot(1, "websocket", live, live);
+        let firings = 1..=self.audience.map_or(0, |_| self.firings);
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(!self.seed);
+        for (number, (live, heard, millis)) in firings.clone().zip(self.audience.into_iter().cycle()) {
+            let shock: f64 = StandardNormal.sample(&mut random);
+            let delay_micros = (millis as f64 * 1e3 * (self.shock * shock).exp()) as i64;
+            recorder.cue_snapshot(number, "websocket", live, live);
             for user in 0..heard as i64 {
-                recorder.cue_heard(1, "websocket", millis * 1_000 + user * 10, true);
+                recorder.cue_heard(number, "websocket", delay_micros + user * 10, true);
             }
         }
         let mut timeline = Timeline::new(Limits::default());
@@ -118,18 +127,18 @@ impl Recipe {
         timeline.expects(1, 0);
         recorder.finish().iter().for_each(|interval| timeline.add(1, interval).unwrap());
         timeline.left(1, self.seconds);
-        let firing = CueFiring {
+        let firing = |number: u32| CueFiring {
             name: "open_vote".to_owned(),
-            number: 1,
-            id: "1".to_owned(),
-            fired_at_s: middle as f64,
+            number,
+            id: number.to_string(),
+            fired_at_s: (self.seconds * i64::from(number) / i64::from(self.firings + 1)) as f64,
             sent_after_micros: 0,
             clock_bound_s: 0.01,
         };
         Run {
             generator: Generator::of(timeline.health(), 1),
             timeline,
-            firings: self.audience.map(|_| firing).into_iter().collect(),
+            firings: firings.map(firing).collect(),
             duration: Duration::from_secs(self.seconds.unsigned_abs()),
             thresholds: Vec::new(),
         }

@@ -143,27 +143,78 @@ fn too_few_answers_beyond_a_percentile_claim_nothing() {
     assert_eq!(figure(&comparison, "http.response p(95)").reason, None);
 }
 
-fn check_cue(a: (u64, u64, i64), b: (u64, u64, i64), label: &str, outcome: FigureOutcome, reason: Option<&str>) {
-    let run = |audience| Recipe { calls: 1, audience: Some(audience), ..quiet() }.make();
-    let comparison = compared(&run(a), &run(b));
-    let found = figure(&comparison, label);
+fn check_cue(
+    firings: [u32; 2],
+    a: (u64, u64, i64),
+    b: (u64, u64, i64),
+    label: &str,
+    (outcome, reason): (FigureOutcome, Option<&str>),
+) {
+    let run = |firings, audience| Recipe { calls: 1, audience: Some(audience), firings, shock: 0.1, ..quiet() }.make();
+    let comparison = compared(&run(firings[0], a), &run(firings[1], b));
+    let found = figure(&comparison, &format!("cue.{label}"));
     assert_eq!((found.outcome, found.reason.as_deref()), (outcome, reason), "{found:?}");
+    assert!(found.a.is_some() && found.b.is_some(), "shown all the same: {found:?}");
 }
 
 #[test]
-fn cues_are_judged_by_their_users() {
+fn reach_is_judged_by_users_and_a_few_firings_must_differ_much() {
     use FigureOutcome::*;
-    let reach = "cue.reach{cue:open_vote} rate";
-    check_cue((2_000, 2_000, 50), (2_000, 1_960, 50), reach, Worse, None);
-    check_cue((2_000, 1_960, 50), (2_000, 2_000, 50), reach, Better, None);
-    check_cue((2_000, 2_000, 50), (2_000, 1_999, 50), reach, Unclear, None);
-    check_cue((2_000, 2_000, 50), (2_000, 2_000, 50), reach, Same, None);
-    check_cue((20, 20, 50), (20, 5, 50), reach, Unclear, Some("only 20 users were there, and 30 are needed"));
-    let delay = "cue.delay{cue:open_vote} p(99)";
-    check_cue((2_000, 2_000, 200), (2_000, 2_000, 400), delay, Worse, None);
-    check_cue((2_000, 2_000, 200), (2_000, 2_000, 235), delay, Same, None);
+    let check = |firings, a, b, expected| {
+        check_cue(firings, (2_000, a, 50), (2_000, b, 50), "reach{cue:open_vote} rate", expected);
+    };
+    check([1, 1], 2_000, 1_600, (Worse, None));
+    check([1, 1], 1_600, 2_000, (Better, None));
+    check([1, 8], 2_000, 1_600, (Worse, None));
+    check([1, 1], 2_000, 2_000, (Same, None));
+    check([1, 1], 2_000, 1_999, (Unclear, None));
+    let few = "a firing is a single moment: 1 and 4 firings cannot show how much moments of one run differ; \
+               5 of each are needed, unless reach differs by more than 5 percentage points";
+    check([1, 4], 2_000, 1_960, (Unclear, Some(few)));
+    check([5, 5], 2_000, 1_960, (Worse, None));
+    let reason = "only 20 users were there, and 30 are needed";
+    check_cue([1, 1], (20, 20, 50), (20, 5, 50), "reach{cue:open_vote} rate", (Unclear, Some(reason)));
+}
+
+#[test]
+fn delays_are_judged_by_firings() {
+    use FigureOutcome::*;
+    let check = |firings, a, b, expected| {
+        check_cue(firings, (500, 500, a), (500, 500, b), "delay{cue:open_vote} p(99)", expected);
+    };
+    let few = "a firing is a single moment: 1 and 1 firings cannot show how much moments of one run differ; \
+               5 of each are needed";
+    check([1, 1], 34, 78, (Unclear, Some(few)));
+    let fewer = few.replace("1 and 1", "4 and 8");
+    check([4, 8], 34, 340, (Unclear, Some(&*fewer)));
+    check([8, 8], 200, 400, (Worse, None));
+    check([8, 8], 400, 200, (Better, None));
+    check([5, 12], 200, 400, (Worse, None));
+    check([8, 8], 2_000, 2_060, (Unclear, None));
     let clocks = "clocks agree only to ±20.0 ms, which may be all of the change";
-    check_cue((2_000, 2_000, 10), (2_000, 2_000, 25), delay, Unclear, Some(clocks));
+    check([8, 8], 10, 20, (Unclear, Some(clocks)));
+}
+
+/// Half of the firings lose their users: chance among users calls that certain, chance among
+/// firings does not.
+#[test]
+fn reach_that_differs_from_firing_to_firing_is_less_sure() {
+    let run = |heard: [u64; 8]| {
+        let mut recorder = Recorder::new(Limits::default());
+        recorder.roll(0);
+        (1..).zip(heard).for_each(|(number, heard)| {
+            recorder.cue_snapshot(number, "websocket", 1_000, 1_000);
+            (0..heard).for_each(|_| recorder.cue_heard(number, "websocket", 50_000, true));
+        });
+        let made = Recipe { audience: Some((1, 1, 1)), firings: 8, ..quiet() }.make();
+        let mut timeline = Timeline::new(Limits::default());
+        recorder.finish().iter().for_each(|interval| timeline.add(1, interval).unwrap());
+        Run { timeline, ..made }
+    };
+    let outcome = |a, b| figure(&compared(&run(a), &run(b)), "cue.reach{cue:open_vote} rate").outcome;
+    let (even, uneven) = ([980; 8], [1_000, 1_000, 1_000, 1_000, 1_000, 1_000, 880, 800]);
+    assert_eq!(outcome(even, uneven), FigureOutcome::Unclear);
+    assert_eq!(outcome(even, [960; 8]), FigureOutcome::Worse);
 }
 
 #[test]
