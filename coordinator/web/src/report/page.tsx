@@ -11,6 +11,7 @@ import { Mark } from "../ui/mark";
 import { Panel } from "../ui/panel";
 import { ThemeButton, useTheme } from "../ui/theme";
 import { plural } from "../model/format";
+import { isStopped } from "../model/stopped";
 import type { Summary } from "./data";
 import { GeneratorPanel, ObservedAgentsPanel, UsersPanel } from "./panels";
 import { lengthOf, unmeasured } from "./unmeasured";
@@ -74,6 +75,7 @@ function Cover({ store, report }: { store: RunStore; report: Summary }) {
           </span>
         )}
         <span>
+          {isStopped(store.run.findings) && "until it was stopped by the operator · "}
           {store.run.thresholds.length === 0
             ? "no thresholds"
             : `${failing} of ${plural(store.run.thresholds.length, "threshold")} failed`}

@@ -2,6 +2,7 @@
 import type { RunNow } from "../api/types";
 import { clock } from "../model/format";
 import { type RunStore, useRun } from "../model/store";
+import { isStopped } from "../model/stopped";
 import { Mark } from "../ui/mark";
 
 export function RunTitle({ store }: { store: RunStore }) {
@@ -24,7 +25,14 @@ export function RunTitle({ store }: { store: RunStore }) {
 }
 
 export function RunProgress({ store }: { store: RunStore }) {
-  const run = useRun(store, ({ state, paused, now_s, ends_s, verdict }) => ({ state, paused, now_s, ends_s, verdict }));
+  const run = useRun(store, ({ state, paused, now_s, ends_s, verdict, findings }) => ({
+    state,
+    paused,
+    now_s,
+    ends_s,
+    verdict,
+    stopped: isStopped(findings),
+  }));
   const kind = run.paused && run.state === "running" ? "paused" : run.state;
   return (
     <div class="state">
@@ -40,6 +48,7 @@ export function RunProgress({ store }: { store: RunStore }) {
       {run.verdict && (
         <span class={`verdict ${run.verdict}`}>
           <Mark kind={run.verdict} testid="verdict" />
+          {run.stopped && " until it was stopped"}
         </span>
       )}
     </div>
