@@ -4,12 +4,13 @@ use std::io::Write as _;
 
 use anyhow::Context as _;
 use rehearsal_api::{AgentsForecast, CueForecast, CurvePoint, Forecast};
-use rehearsal_plan::{CueTime, Launch, Target, duration};
+use rehearsal_plan::{Launch, Target};
+use rehearsal_report::view::when;
 
 use crate::cli;
 use crate::desk::problem;
 use crate::exit::ExitCode;
-use crate::prepare::{Prepared, Unprepared, prepare, print};
+use crate::prepare::{Prepared, prepared_or_told};
 
 /// Width of the bars of the curve, in characters.
 const BAR: usize = 40;
@@ -18,15 +19,7 @@ const LINES: usize = 16;
 
 /// Prints what a scenario would do.
 pub fn forecast(options: &cli::Forecast) -> anyhow::Result<ExitCode> {
-    let prepared = match prepare(&options.place) {
-        Ok(prepared) => prepared,
-        Err(Unprepared::Mistakes(mistakes, source)) => {
-            print(&mistakes, &source);
-            return Ok(ExitCode::Usage);
-        }
-        Err(Unprepared::Failed(error)) => return Err(error),
-    };
-    print(&prepared.warnings, &prepared.source);
+    let Some(prepared) = prepared_or_told(&options.place)? else { return Ok(ExitCode::Usage) };
     let forecast = told(&prepared);
     let text = match options.json {
         true => serde_json::to_string_pretty(&forecast).context("writing the forecast as JSON")? + "\n",
@@ -61,15 +54,6 @@ pub(crate) fn told(prepared: &Prepared) -> Forecast {
         curve: planned.curve.iter().map(|point| CurvePoint(point.second as f64, point.arrived, point.live)).collect(),
         warnings: warnings.iter().map(problem).collect(),
         price_usd_per_h: None, // local agents cost nothing
-    }
-}
-
-/// When a cue fires, in words.
-pub(crate) fn when(time: CueTime) -> String {
-    match time {
-        CueTime::AfterArrivals(after) => format!("{} after the last arrival", duration::print(after)),
-        CueTime::At(at) => format!("at {}", duration::print(at)),
-        CueTime::ByHand => "by hand".to_owned(),
     }
 }
 

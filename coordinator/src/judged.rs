@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
-use rehearsal_metrics::{CueFiring, CueSummary, MetricSet, Summary, UserState};
+use rehearsal_metrics::{CueSummary, MetricSet, Summary, UserState};
 use rehearsal_verdict::amounts::seconds;
 use rehearsal_verdict::{Autoscaler, Evidence, Finding, Generator, Severity, UnresolvedCue, judge};
 
@@ -12,6 +12,7 @@ use crate::exit::ExitCode;
 use crate::play::cores_of_an_agent;
 use crate::prepare::Prepared;
 use crate::run::{Ending, Fired, Outcome, Sent};
+use rehearsal_plan::RunTime;
 use rehearsal_report::{AgentRow, AutoscalerRow, ReportInput, RunReport};
 
 /// A cue that is sent later than this after its instant was late, in microseconds: half of the second in which everybody is
@@ -105,17 +106,10 @@ fn autoscaler_row(prepared: &Prepared) -> AutoscalerRow {
 
 /// Firings of which it is not known when they were sent: who heard them is known all the same, how late is not.
 fn cues_without_delays(outcome: &Outcome) -> Vec<CueSummary> {
-    let started = outcome.started.map_or(0, |started| started.0);
+    let started = outcome.started.unwrap_or(RunTime::ZERO);
     let unsent = outcome.fired.iter().filter(|fired| !matches!(fired.outcome, Some(Sent::After(_))));
     let summaries = unsent.map(|fired| {
-        let firing = CueFiring {
-            name: fired.announcement.name.clone(),
-            number: fired.announcement.firing,
-            id: fired.announcement.id.clone(),
-            fired_at_s: (fired.announcement.at.0 - started) as f64 / 1e6,
-            sent_after_micros: 0,
-            clock_bound_s: 0.0,
-        };
+        let firing = fired.as_sent(started, 0);
         let known = CueSummary::of(&outcome.timeline, &firing);
         CueSummary { first: None, p50: None, p99: None, last: None, ..known }
     });

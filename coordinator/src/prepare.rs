@@ -83,6 +83,21 @@ pub fn prepare(place: &Place) -> Result<Prepared, Unprepared> {
     })
 }
 
+/// The same for people at a terminal: mistakes and warnings are drawn there, and with mistakes there is nothing to run.
+pub fn prepared_or_told(place: &Place) -> anyhow::Result<Option<Prepared>> {
+    match prepare(place) {
+        Ok(prepared) => {
+            print(&prepared.warnings, &prepared.source);
+            Ok(Some(prepared))
+        }
+        Err(Unprepared::Mistakes(mistakes, source)) => {
+            print(&mistakes, &source);
+            Ok(None)
+        }
+        Err(Unprepared::Failed(error)) => Err(error),
+    }
+}
+
 /// base.toml if there is one, the environment's own file, REHEARSAL_* variables, --set.
 fn environment(place: &Place) -> Result<Environment, Vec<Diagnostic>> {
     let folder = place.scenario.parent().unwrap_or(Path::new("")).join("environments");

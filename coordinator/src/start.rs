@@ -11,7 +11,7 @@ use rehearsal_plan::Launch;
 use crate::cli::{self, Dashboard};
 use crate::exit::ExitCode;
 use crate::play::{Run, Wishes};
-use crate::prepare::{Prepared, Unprepared, prepare, print};
+use crate::prepare::{Prepared, prepared_or_told};
 use crate::serve::{log, open_doors};
 use crate::studio::Studio;
 
@@ -20,15 +20,7 @@ const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHO
 
 /// Plays a scenario.
 pub fn start(options: &cli::Start) -> anyhow::Result<ExitCode> {
-    let mut prepared = match prepare(&options.place) {
-        Ok(prepared) => prepared,
-        Err(Unprepared::Mistakes(mistakes, source)) => {
-            print(&mistakes, &source);
-            return Ok(ExitCode::Usage);
-        }
-        Err(Unprepared::Failed(error)) => return Err(error),
-    };
-    print(&prepared.warnings, &prepared.source);
+    let Some(mut prepared) = prepared_or_told(&options.place)? else { return Ok(ExitCode::Usage) };
     if let Some(count) = options.agents {
         (prepared.environment.agents.launch, prepared.environment.agents.count) = (Launch::Local, count);
     }

@@ -80,7 +80,6 @@ impl Conductor {
     pub(super) fn on_order(&mut self, order: Order) -> Option<Event<Interval>> {
         let Order { command, by, answer } = order;
         let effects = self.step(lifecycle::Event::Command(command.clone()));
-        let mut event = None;
         for effect in effects {
             let done = match effect {
                 lifecycle::Effect::Perform(command) => self.perform_command(&command, &by),
@@ -97,13 +96,12 @@ impl Conductor {
                 }
                 Ok(Performed { text, at, word, next }) => {
                     self.tell(EventKind::Control, &by, text.clone());
-                    event = next;
                     self.await_word(answer, &command, &by, text, at, word);
-                    return event;
+                    return next;
                 }
             }
         }
-        event
+        None
     }
 
     /// Answers when all agents that can have said the word, or at once if none has to.

@@ -61,7 +61,8 @@ pub fn firing_now(timeline: &Timeline, firing: &CueFiring, state: FiringState, b
     }
 }
 
-fn when(time: CueTime) -> String {
+/// When a cue fires by the plan, in words.
+pub fn when(time: CueTime) -> String {
     match time {
         CueTime::AfterArrivals(after) => format!("{} after the last arrival", duration::print(after)),
         CueTime::At(at) => format!("at {}", duration::print(at)),

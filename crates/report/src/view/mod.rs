@@ -17,7 +17,7 @@ mod totals;
 mod cues;
 mod now;
 
-pub use cues::{FiringState, cue_now, firing_now};
+pub use cues::{FiringState, cue_now, firing_now, when};
 pub use now::{
     agent_now, calls_now, checks_now, ends_now, errors_now, finding_now, generator_now, loads_now, sockets_now,
     threshold_now, thresholds_now, users_now,
