@@ -8,6 +8,8 @@ use std::sync::{Mutex, MutexGuard};
 
 use serde::{Deserialize, Serialize};
 
+use crate::seconds::Seconds;
+
 /// The one name for all paths that do not exist, and for all names beyond [`MOST_NAMES`].
 pub(crate) const OTHER: &str = "(other)";
 
@@ -16,7 +18,10 @@ pub(crate) const OTHER: &str = "(other)";
 const MOST_NAMES: usize = 10_000;
 
 /// Longest name of an event or agent, in bytes, that is counted as itself.
-const LONGEST_NAME: usize = 128;
+pub(crate) const LONGEST_NAME: usize = 128;
+
+/// The call that is a poll.
+const POLL: (&str, &str) = ("GET", "/poll");
 
 /// Answers by call (`"GET /api/programme"`) and status.
 pub type Requests = BTreeMap<String, BTreeMap<u16, u64>>;
@@ -34,7 +39,7 @@ pub struct Counters {
     pub received: BTreeMap<String, u64>,
     /// Votes that were accepted.
     pub votes: u64,
-    /// The same for the requests of each agent that gave its id in `x-rehearsal-agent`.
+    /// What the users of each agent got that gave its id in `x-rehearsal-agent`.
     pub by_agent: BTreeMap<String, AgentCounters>,
 }
 
@@ -52,6 +57,8 @@ pub struct SocketsOpened {
 pub struct AgentCounters {
     /// Answers by call and status.
     pub requests: Requests,
+    /// Everything that was counted for them, by second.
+    pub seconds: Seconds,
 }
 
 /// A kind of answer. Method and path are from fixed lists, so there is a bounded number of them.
@@ -69,38 +76,64 @@ pub(crate) struct Ledger(Mutex<Tally>);
 #[derive(Debug, Default)]
 struct Tally {
     answers: Answers,
-    by_agent: BTreeMap<String, Answers>,
+    by_agent: BTreeMap<String, AgentTally>,
     opened: SocketsOpened,
     delivered: BTreeMap<String, u64>,
     received: BTreeMap<String, u64>,
     votes: u64,
 }
 
+#[derive(Debug, Default)]
+struct AgentTally {
+    answers: Answers,
+    seconds: Seconds,
+}
+
 type Answers = BTreeMap<Answer, u64>;
 
+impl Tally {
+    /// Returns where to count for an agent, if the request named one.
+    fn agent(&mut self, agent: Option<&str>) -> Option<&mut AgentTally> {
+        agent.map(|agent| bounded_entry(&mut self.by_agent, agent))
+    }
+}
+
 impl Ledger {
-    /// Counts an answer, and for the agent if the request named one.
-    pub(crate) fn answered(&self, answer: Answer, agent: Option<&str>) {
+    /// Counts an answer that was ready in this second of Unix time.
+    pub(crate) fn answered(&self, answer: Answer, agent: Option<&str>, second: i64) {
         let mut tally = self.lock();
         *tally.answers.entry(answer).or_default() += 1;
-        if let Some(agent) = agent {
-            let answers = bounded_entry(&mut tally.by_agent, agent);
-            *answers.entry(answer).or_default() += 1;
+        if let Some(tally) = tally.agent(agent) {
+            *tally.answers.entry(answer).or_default() += 1;
+            let is_poll = (answer.method, answer.path) == POLL;
+            let seconds = if is_poll { &mut tally.seconds.polls } else { &mut tally.seconds.calls };
+            seconds.add(second);
         }
     }
 
-    pub(crate) fn websocket_opened(&self) {
-        self.lock().opened.websocket += 1;
+    pub(crate) fn websocket_opened(&self, agent: Option<&str>, second: i64) {
+        let mut tally = self.lock();
+        tally.opened.websocket += 1;
+        if let Some(tally) = tally.agent(agent) {
+            tally.seconds.websocket_opened.add(second);
+        }
     }
 
-    pub(crate) fn polling_opened(&self) {
-        self.lock().opened.polling += 1;
+    pub(crate) fn polling_opened(&self, agent: Option<&str>, second: i64) {
+        let mut tally = self.lock();
+        tally.opened.polling += 1;
+        if let Some(tally) = tally.agent(agent) {
+            tally.seconds.polling_opened.add(second);
+        }
     }
 
-    pub(crate) fn delivered<'a>(&self, events: impl IntoIterator<Item = &'a str>) {
+    pub(crate) fn delivered<'a>(&self, events: impl IntoIterator<Item = &'a str>, agent: Option<&str>, second: i64) {
         let mut tally = self.lock();
         for event in events {
             *bounded_entry(&mut tally.delivered, event) += 1;
+            if let Some(tally) = tally.agent(agent) {
+                tally.seconds.delivered.add(second);
+            }
         }
     }
 
@@ -119,9 +152,9 @@ impl Ledger {
 
     pub(crate) fn counters(&self) -> Counters {
         let tally = self.lock();
-        let of_agent = |(agent, answers): (&String, &Answers)| {
-            let requests = by_call(answers);
-            (agent.clone(), AgentCounters { requests })
+        let of_agent = |(agent, tally): (&String, &AgentTally)| {
+            let requests = by_call(&tally.answers);
+            (agent.clone(), AgentCounters { requests, seconds: tally.seconds.clone() })
         };
         Counters {
             requests: by_call(&tally.answers),
@@ -162,20 +195,32 @@ mod tests {
     fn the_documented_shape_is_what_is_written() {
         let ledger = Ledger::default();
         let answer = Answer { method: "GET", path: "/api/programme", status: 200 };
-        ledger.answered(answer, None);
-        ledger.answered(answer, Some("a1"));
-        ledger.websocket_opened();
-        ledger.polling_opened();
-        ledger.delivered(["vote_open", "vote_open"]);
+        let poll = Answer { path: "/poll", ..answer };
+        ledger.answered(answer, None, 70);
+        ledger.answered(answer, Some("a1"), 70);
+        ledger.answered(poll, Some("a1"), 73);
+        ledger.websocket_opened(Some("a1"), 71);
+        ledger.polling_opened(Some("a1"), 72);
+        ledger.delivered(["vote_open"], None, 72);
+        ledger.delivered(["vote_open", "vote_close"], Some("a1"), 73);
         ledger.received("echo");
         ledger.voted();
         let expected = serde_json::json!({
-            "requests": { "GET /api/programme": { "200": 2 } },
+            "requests": { "GET /api/programme": { "200": 2 }, "GET /poll": { "200": 1 } },
             "sockets_opened": { "websocket": 1, "polling": 1 },
-            "delivered": { "vote_open": 2 },
+            "delivered": { "vote_open": 2, "vote_close": 1 },
             "received": { "echo": 1 },
             "votes": 1,
-            "by_agent": { "a1": { "requests": { "GET /api/programme": { "200": 1 } } } },
+            "by_agent": { "a1": {
+                "requests": { "GET /api/programme": { "200": 1 }, "GET /poll": { "200": 1 } },
+                "seconds": {
+                    "calls": [[70, 1]],
+                    "polls": [[73, 1]],
+                    "websocket_opened": [[71, 1]],
+                    "polling_opened": [[72, 1]],
+                    "delivered": [[73, 2]],
+                },
+            } },
         });
         let written = serde_json::to_value(ledger.counters()).unwrap();
         assert_eq!(written, expected);

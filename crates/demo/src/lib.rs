@@ -3,18 +3,26 @@
 //! It is the system under test of the scenarios that come with Rehearsal, and of its end-to-end
 //! tests. Viewers sign in, read the programme, hold a WebSocket or a long poll, hear what the
 //! director broadcasts and vote. It counts what it answered ([`Counters`]), so that a report can
-//! be held against the truth. It listens on one address, keeps all in memory and forgets all at
-//! the end; it has no TLS and no protection against abuse beyond bounds on what it buffers.
+//! be held against the truth, and knows which users it saw from more than one agent ([`Users`]):
+//! requests say whose they are in `x-rehearsal-agent` and `x-rehearsal-user`. It listens on one
+//! address, keeps all in memory and forgets all at the end; it has no TLS and no protection
+//! against abuse beyond bounds on what it buffers.
 #![forbid(unsafe_code)]
 
+mod caller;
 mod counters;
 mod polling;
+mod presence;
 mod refusal;
 mod routes;
+mod seconds;
 mod session;
 mod sockets;
+mod stays;
 
 pub use counters::{AgentCounters, Counters, SocketsOpened};
+pub use seconds::{PerSecond, Seconds};
+pub use stays::{LiveTwice, Stay, UserStays, Users};
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -36,6 +44,7 @@ use tokio::time::{sleep, timeout};
 
 use counters::Ledger;
 use polling::EventLog;
+use presence::Presence;
 use session::Sessions;
 use sockets::{Sockets, Takeover};
 
@@ -107,6 +116,11 @@ impl Demo {
         self.shared.ledger.counters()
     }
 
+    /// Returns which users were on more than one agent and when, as `GET /admin/users` would.
+    pub fn users(&self) -> Users {
+        self.shared.presence.users()
+    }
+
     /// Stops listening and closes every connection, within 1 s: requests in hand are answered,
     /// polls without events, WebSockets are closed with 1001 (going away).
     pub async fn stop(self) {
@@ -120,6 +134,7 @@ impl Demo {
 #[derive(Debug)]
 struct Shared {
     ledger: Ledger,
+    presence: Arc<Presence>,
     sessions: Sessions,
     sockets: Sockets,
     log: EventLog,
@@ -129,6 +144,7 @@ impl Shared {
     fn new(poll_wait: Duration) -> Self {
         Self {
             ledger: Ledger::default(),
+            presence: Arc::default(),
             sessions: Sessions::default(),
             sockets: Sockets::new(),
             log: EventLog::new(poll_wait),

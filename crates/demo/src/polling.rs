@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::Shared;
+use crate::caller::{Caller, unix_second};
 use crate::refusal::Refusal;
 use crate::routes::Uncounted;
 use crate::sockets::Event;
@@ -138,16 +139,18 @@ pub(crate) struct PollQuery {
 /// Answers `GET /poll`: without a cursor it opens the socket, with one it waits for events.
 pub(crate) async fn poll(
     State(shared): State<Arc<Shared>>,
+    caller: Caller,
     query: Result<Query<PollQuery>, QueryRejection>,
 ) -> Result<Response, Refusal> {
     let Query(PollQuery { cursor }) = query?;
     let Some(cursor) = cursor else {
-        shared.ledger.polling_opened();
+        shared.ledger.polling_opened(caller.agent(), unix_second());
         let opening = Page { cursor: shared.log.end(), ..Page::default() };
         return Ok((Extension(Uncounted), opening).into_response());
     };
     let page = shared.log.after(cursor).await;
-    shared.ledger.delivered(page.events.iter().map(|event| event.name()));
+    let events = page.events.iter().map(|event| event.name());
+    shared.ledger.delivered(events, caller.agent(), unix_second());
     Ok(page.into_response())
 }
 

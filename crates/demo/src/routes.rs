@@ -16,17 +16,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::Shared;
+use crate::caller::{Caller, unix_second};
 use crate::counters::{Answer, Counters, OTHER};
 use crate::polling;
 use crate::refusal::{Refusal, read_json};
 use crate::session::{Token, Viewer, set_cookie};
 use crate::sockets::{self, Envelope, Event};
+use crate::stays::Users;
 
 /// Longest body of a request and longest message from a WebSocket, in bytes.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
-
-/// The header in which requests carry their agent's id, when the environment asks for it.
-const AGENT_HEADER: &str = "x-rehearsal-agent";
 
 type App = State<Arc<Shared>>;
 
@@ -56,6 +55,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/socket", get(sockets::open))
         .route("/admin/broadcast", post(broadcast))
         .route("/admin/counters", get(counters))
+        .route("/admin/users", get(users))
         .route("/admin/reset", post(reset))
         .route("/admin/{*rest}", any(not_found))
         .fallback(not_found.layer(counted(OTHER)))
@@ -77,12 +77,12 @@ struct Counted {
 /// gets past `next`, and is not counted.
 async fn count(State(counted): State<Counted>, request: Request, next: Next) -> Response {
     let method = method_name(request.method());
-    let agent = request.headers().get(AGENT_HEADER).cloned();
+    let caller = Caller::of(request.headers());
+    let _visit = counted.shared.presence.enter(&caller);
     let response = next.run(request).await;
     if response.extensions().get::<Uncounted>().is_none() {
         let answer = Answer { method, path: counted.path, status: response.status().as_u16() };
-        let agent = agent.as_ref().and_then(|value| value.to_str().ok());
-        counted.shared.ledger.answered(answer, agent);
+        counted.shared.ledger.answered(answer, caller.agent(), unix_second());
     }
     response
 }
@@ -200,8 +200,13 @@ async fn counters(State(shared): App) -> Json<Counters> {
     Json(shared.ledger.counters())
 }
 
+async fn users(State(shared): App) -> Json<Users> {
+    Json(shared.presence.users())
+}
+
 async fn reset(State(shared): App) -> StatusCode {
     shared.ledger.reset();
+    shared.presence.reset();
     StatusCode::NO_CONTENT
 }
 

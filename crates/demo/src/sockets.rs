@@ -24,7 +24,9 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 
 use crate::Shared;
+use crate::caller::{Caller, unix_second};
 use crate::counters::{Ledger, OTHER};
+use crate::presence::Visit;
 use crate::refusal::Refusal;
 use crate::routes::MAX_BODY;
 use crate::session::Viewer;
@@ -106,6 +108,9 @@ pub(crate) struct Takeover(Arc<Mutex<Option<Accepted>>>);
 pub(crate) struct Accepted {
     upgrade: OnUpgrade,
     events: broadcast::Receiver<Arc<Event>>,
+    agent: Option<Arc<str>>,
+    /// Its user is there until the socket has ended.
+    visit: Option<Visit>,
 }
 
 impl Takeover {
@@ -122,6 +127,7 @@ impl Takeover {
 pub(crate) async fn open(
     State(shared): State<Arc<Shared>>,
     _: Viewer,
+    caller: Caller,
     mut request: Request,
 ) -> Result<Response, Refusal> {
     let response = create_response_with_body(&request, Body::empty).map_err(Refusal::Handshake)?;
@@ -131,8 +137,9 @@ pub(crate) async fn open(
         .remove::<Takeover>()
         .expect("the connection adds it to every request with an upgrade header");
     let events = shared.sockets.events.subscribe();
-    *takeover.slot() = Some(Accepted { upgrade, events });
-    shared.ledger.websocket_opened();
+    let visit = shared.presence.enter(&caller);
+    shared.ledger.websocket_opened(caller.agent(), unix_second());
+    *takeover.slot() = Some(Accepted { upgrade, events, agent: caller.agent, visit });
     Ok(response)
 }
 
@@ -143,7 +150,8 @@ pub(crate) async fn run(accepted: Accepted, ledger: &Ledger, stopping: &mut watc
     };
     let io = TokioIo::new(upgraded);
     let stream = WebSocketStream::from_raw_socket(io, Role::Server, Some(small_buffers())).await;
-    let mut socket = Socket { stream, events: accepted.events, ledger };
+    let Accepted { events, agent, visit: _visit, .. } = accepted;
+    let mut socket = Socket { stream, events, agent, ledger };
     if let Err(end) = socket.talk(stopping).await {
         socket.close(end).await;
     }
@@ -177,6 +185,7 @@ impl From<tungstenite::Error> for End {
 struct Socket<'a> {
     stream: WebSocketStream<TokioIo<Upgraded>>,
     events: broadcast::Receiver<Arc<Event>>,
+    agent: Option<Arc<str>>,
     ledger: &'a Ledger,
 }
 
@@ -208,7 +217,7 @@ impl Socket<'_> {
                 Err(_) => {}
             }
         }
-        self.ledger.delivered([event.name()]);
+        self.ledger.delivered([event.name()], self.agent.as_deref(), unix_second());
         Ok(())
     }
 

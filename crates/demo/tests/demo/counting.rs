@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rehearsal_demo::{Counters, Demo, Options};
+use rehearsal_demo::{Counters, Demo, Options, PerSecond, Seconds};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -12,15 +12,18 @@ use crate::viewer::{Viewer, start, until};
 /// Viewers of the small load; even ones hold a WebSocket, odd ones poll.
 const VIEWERS: u64 = 60;
 
-async fn call(viewer: &Viewer, agent: &str, method: Method, path: &str, body: &Value) -> u16 {
-    let request = viewer.request(method, path).header("x-rehearsal-agent", agent);
-    let response = request.body(body.to_string()).send().await.unwrap();
-    response.status().as_u16()
+async fn call(viewer: &Viewer, method: Method, path: &str, body: &Value) -> u16 {
+    let request = viewer.request(method, path).body(body.to_string());
+    request.send().await.unwrap().status().as_u16()
+}
+
+fn total(counts: &PerSecond) -> u64 {
+    counts.total(|_| true)
 }
 
 /// One visit: programme, three heartbeats, a socket, a vote, the same vote again, a wrong path.
 async fn visit(viewer: Viewer, number: u64) {
-    let agent = format!("agent-{}", number % 3);
+    let viewer = viewer.played_by(&format!("agent-{}", number % 3), number);
     let vote = json!({ "ballot": "b1", "choice": "A" });
     for (method, path, status) in [
         (Method::GET, "/api/programme", 200),
@@ -31,7 +34,7 @@ async fn visit(viewer: Viewer, number: u64) {
         (Method::POST, "/api/votes", 409),
         (Method::GET, "/wrong", 404),
     ] {
-        assert_eq!(call(&viewer, &agent, method, path, &vote).await, status, "{path}");
+        assert_eq!(call(&viewer, method, path, &vote).await, status, "{path}");
     }
     if number.is_multiple_of(2) {
         drop(viewer.socket().await.unwrap());
@@ -61,7 +64,10 @@ async fn counters_are_exact_after_a_concurrent_load() {
     };
     let mut all = of_visits(n);
     all["POST /auth/guest"] = json!({ "200": n });
-    let agents = (0..3).map(|agent| (format!("agent-{agent}"), json!({ "requests": of_visits(n / 3) })));
+    let agents = (0..3).map(|agent| {
+        let counters = json!({ "requests": of_visits(n / 3), "seconds": Seconds::default() });
+        (format!("agent-{agent}"), counters)
+    });
     let expected = json!({
         "requests": all,
         "sockets_opened": { "websocket": n / 2, "polling": n / 2 },
@@ -71,12 +77,20 @@ async fn counters_are_exact_after_a_concurrent_load() {
         "by_agent": agents.collect::<serde_json::Map<_, _>>(),
     });
     let expected: Counters = serde_json::from_value(expected).unwrap();
-    assert_eq!(demo.counters(), expected);
+    let counted = demo.counters();
+    let mut without_seconds = counted.clone();
+    for (id, agent) in &mut without_seconds.by_agent {
+        let seconds = std::mem::take(&mut agent.seconds);
+        let sums = [&seconds.calls, &seconds.websocket_opened, &seconds.polling_opened].map(total);
+        assert_eq!(sums, [7 * n / 3, n / 6, n / 6], "{id}");
+        assert_eq!((seconds.polls, seconds.delivered), Default::default(), "{id}");
+    }
+    assert_eq!(without_seconds, expected);
 
     // The same by HTTP, which itself is not counted, and from zero again.
     let admin = Viewer::stranger(&demo);
     let served: Counters = admin.get("/admin/counters").await.json().await.unwrap();
-    assert_eq!(served, expected);
+    assert_eq!(served, counted);
     assert_eq!(admin.post("/admin/reset", "").await.status(), 204);
     assert_eq!(demo.counters(), Counters::default());
     demo.stop().await;

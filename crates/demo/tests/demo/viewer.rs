@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use rehearsal_demo::{Demo, Options};
-use reqwest::header::{COOKIE, SET_COOKIE};
+use reqwest::header::{COOKIE, HeaderMap, SET_COOKIE};
 use reqwest::redirect::Policy;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
@@ -29,13 +29,15 @@ pub struct Viewer {
     http: reqwest::Client,
     host: String,
     pub cookie: Option<String>,
+    /// What the viewer's requests say: which agent plays which user.
+    played: Option<(String, u64)>,
 }
 
 impl Viewer {
     pub fn stranger(demo: &Demo) -> Self {
         let http = reqwest::Client::builder().redirect(Policy::none()).build().unwrap();
         let host = demo.address().to_string();
-        Self { http, host, cookie: None }
+        Self { http, host, cookie: None, played: None }
     }
 
     pub async fn guest(demo: &Demo) -> Self {
@@ -45,12 +47,25 @@ impl Viewer {
         viewer
     }
 
-    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.http.request(method, format!("http://{}{path}", self.host));
-        match &self.cookie {
-            Some(cookie) => request.header(COOKIE, cookie),
-            None => request,
+    /// Returns the same viewer as this agent's user.
+    pub fn played_by(&self, agent: &str, user: u64) -> Self {
+        Self { played: Some((agent.to_owned(), user)), ..self.clone() }
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if let Some(cookie) = &self.cookie {
+            headers.insert(COOKIE, cookie.parse().unwrap());
         }
+        if let Some((agent, user)) = &self.played {
+            headers.insert("x-rehearsal-agent", agent.parse().unwrap());
+            headers.insert("x-rehearsal-user", (*user).into());
+        }
+        headers
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("http://{}{path}", self.host)).headers(self.headers())
     }
 
     pub async fn get(&self, path: &str) -> Response {
@@ -70,9 +85,7 @@ impl Viewer {
 
     pub async fn socket(&self) -> Result<Socket, tungstenite::Error> {
         let mut request = format!("ws://{}/socket", self.host).into_client_request()?;
-        if let Some(cookie) = &self.cookie {
-            request.headers_mut().insert(COOKIE, cookie.parse().unwrap());
-        }
+        request.headers_mut().extend(self.headers());
         let stream = TcpStream::connect(&self.host).await?;
         Ok(client_async(request, stream).await?.0)
     }
