@@ -115,10 +115,15 @@ impl Admissions {
         Ok(Admitted { agent: record.agent, key: Fingerprint::of(key), token: record.token.clone() })
     }
 
-    /// Writes down a certificate that was issued, and forgets those that ended long ago.
+    /// Writes down a certificate that was issued. It forgets those that ended long ago, and of the same
+    /// owner all that have ended: the new one says who it is. So the book, which is saved as a whole at
+    /// each change, has two or three lines for each agent, however long the fleet lives.
     pub(crate) fn issued(&mut self, to: Admitted, certificate: &[u8], expires_unix: u64, now_unix: u64) {
-        self.certificates.retain(|_, c| c.expires_unix.saturating_add(REMEMBERED_S) > now_unix);
         let Admitted { agent, key, token } = to;
+        self.certificates.retain(|_, c| {
+            let remembered_s = if c.agent == agent { 0 } else { REMEMBERED_S };
+            now_unix < c.expires_unix.saturating_add(remembered_s)
+        });
         let record = CertificateRecord { agent, key, token, expires_unix };
         self.certificates.insert(Fingerprint::of(certificate), record);
     }
@@ -137,6 +142,7 @@ impl Admissions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn book(uses: u32) -> Admissions {
         let mut book = Admissions::default();
@@ -178,10 +184,80 @@ mod tests {
     fn the_book_does_not_grow_with_renewals() {
         let mut book = book(1);
         let admitted = book.admit("secret", b"a", 0).unwrap();
-        for hour in 0..1_000_u64 {
-            let now = hour * 3600;
-            book.issued(admitted.clone(), &hour.to_be_bytes(), now + 3600, now);
+        for half_hour in 0..1_000_u64 {
+            let now = half_hour * 1800;
+            book.issued(admitted.clone(), &half_hour.to_be_bytes(), now + 3600, now);
+            assert!(book.certificates.len() <= 2, "{}", book.certificates.len());
         }
-        assert!(book.certificates.len() <= 26, "{}", book.certificates.len());
+    }
+
+    #[test]
+    fn an_agent_is_remembered_for_a_day_whoever_else_comes() {
+        let mut book = book(2);
+        let admitted = book.admit("secret", b"a", 0).unwrap();
+        book.issued(admitted, b"of a", 50, 0);
+        let day = 50 + REMEMBERED_S;
+        book.add_token("later", 2 * day, 1);
+        for (now, known) in [(day - 1, 1), (day, 0)] {
+            let other = book.admit("later", b"b", now).unwrap();
+            book.issued(other, b"of b", now + 50, now);
+            assert_eq!(book.certificates.values().filter(|c| c.agent == 1).count(), known);
+        }
+    }
+
+    /// What may happen to a book; tokens, keys and certificates are meant by their number.
+    #[derive(Debug, Clone)]
+    enum Step {
+        Token { secret: u8, life_s: u64, uses: u32 },
+        Admit { secret: u8, key: u8 },
+        Renew { certificate: u8, key: u8 },
+        Wait { s: u64 },
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            1 => (0..3_u8, 1..200_u64, 0..4_u32).prop_map(|(secret, life_s, uses)| Step::Token { secret, life_s, uses }),
+            4 => (0..4_u8, 0..5_u8).prop_map(|(secret, key)| Step::Admit { secret, key }),
+            4 => (0..20_u8, 0..5_u8).prop_map(|(certificate, key)| Step::Renew { certificate, key }),
+            2 => prop_oneof![1..60_u64, Just(REMEMBERED_S)].prop_map(|s| Step::Wait { s }),
+        ];
+        proptest::collection::vec(step, 0..60)
+    }
+
+    /// Answers of a book to each step; certificates are numbered as they are issued, and hold for 100 s.
+    fn answers(steps: &[Step], mut between: impl FnMut(Admissions) -> Admissions) -> Vec<Result<Admitted, String>> {
+        let (mut book, mut now, mut issued) = (Admissions::default(), 0, 0_u8);
+        let mut answers = Vec::new();
+        for step in steps {
+            book = between(book);
+            let admitted = match *step {
+                Step::Token { secret, life_s, uses } => {
+                    book.add_token(&secret.to_string(), now + life_s, uses);
+                    continue;
+                }
+                Step::Wait { s } => {
+                    now += s;
+                    continue;
+                }
+                Step::Admit { secret, key } => book.admit(&secret.to_string(), &[key], now),
+                Step::Renew { certificate, key } => book.renew(&[certificate], &[key], now),
+            };
+            if let Ok(admitted) = &admitted {
+                book.issued(admitted.clone(), &[issued], now + 100, now);
+                issued += 1;
+            }
+            answers.push(admitted.map_err(|refused| refused.to_string()));
+        }
+        answers
+    }
+
+    proptest! {
+        #[test]
+        fn a_book_that_was_closed_and_opened_again_answers_the_same(steps in steps()) {
+            let reopened = answers(&steps, |book| {
+                serde_json::from_slice(&serde_json::to_vec(&book).unwrap()).unwrap()
+            });
+            prop_assert_eq!(reopened, answers(&steps, |book| book));
+        }
     }
 }

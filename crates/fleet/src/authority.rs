@@ -121,6 +121,8 @@ impl Authority {
 
     /// Writes everything into `folder`, readable by its owner alone, and never leaves half a file.
     ///
+    /// A thousand agents are some 300 KB and, on a disk that syncs in 0.2 ms, 1.6 ms; it blocks meanwhile.
+    ///
     /// # Errors
     /// [`AuthorityError::Save`] if the folder cannot be made or written.
     pub fn save(&self, folder: &Path) -> Result<(), AuthorityError> {
@@ -240,15 +242,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut before = Authority::create("test", NOW).unwrap();
         let token = before.token(NOW + 60, 2).unwrap();
-        let first = before.admit(&token.secret, &point(), NOW).unwrap();
+        let key = point();
+        let first = before.admit(&token.secret, &key, NOW).unwrap();
         before.save(folder.path()).unwrap();
+        let renewed = before.renew(&first.chain[0], &point(), NOW + 1).unwrap();
         before.save(folder.path()).unwrap();
 
         let mut after = Authority::load(folder.path()).unwrap();
-        assert_eq!(after.certificate(), before.certificate());
-        assert_eq!(after.agent_of(&first.chain[0], NOW), Some(1));
-        assert_eq!(after.admit(&token.secret, &point(), NOW).unwrap().agent, 2);
-        let third = after.admit(&token.secret, &point(), NOW);
+        assert_eq!((after.fleet(), after.certificate()), (before.fleet(), before.certificate()));
+        for certificate in [&first.chain[0], &renewed.chain[0]] {
+            assert_eq!(after.agent_of(certificate, NOW + 2), Some(1));
+            assert_eq!(after.renew(certificate, &point(), NOW + 2).unwrap().agent, 1);
+        }
+        let again = after.admit(&token.secret, &key, NOW + 3).unwrap();
+        assert_eq!(again.agent, 1, "the same key is the same agent");
+        assert_eq!(after.admit(&token.secret, &point(), NOW + 3).unwrap().agent, 2, "no number is used twice");
+        let third = after.admit(&token.secret, &point(), NOW + 3);
         assert!(matches!(third, Err(Refused::UsedUpToken)));
     }
 

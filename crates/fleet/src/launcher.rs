@@ -83,4 +83,11 @@ pub enum LaunchError {
         #[source]
         source: io::Error,
     },
+    /// Agents that are there could not be looked for.
+    #[error("looking for the fleet's agents among the processes of this machine")]
+    Find {
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
 }

@@ -1,34 +1,47 @@
-//! Agents as child processes of the coordinator. They use the same link and the same
-//! mutual TLS as those of a cloud; only their start and their end are simpler.
+//! Agents as processes of this machine. They use the same link and the same mutual TLS
+//! as those of a cloud; only their start and their end are simpler.
 //!
-//! No child outlives its coordinator: each holds one end of a pipe as its standard
-//! input, and an agent ends when it reads the end of it. That works for a coordinator
-//! that was killed, too, which no signal handler does.
+//! Who ends them, and when:
+//! - They end by themselves: told goodbye, or left without a coordinator for longer than
+//!   their lease and their drain limit allow. That is the agent's business.
+//! - [`Launcher::terminate`] asks them to (SIGTERM), and kills them after the grace.
+//! - Dropping [`Local`] kills all that still run, adopted ones like its own.
+//! - A coordinator that is killed ends nobody. Its agents read the end of their standard
+//!   input, of which it held the other end, and run on; the coordinator that takes the run up
+//!   again finds them by [`Local::adopt`]. Should none come, they end by themselves.
+//!
+//! Nothing of this needs a record of what was started: an agent that was started in the
+//! last moment before a crash, and never written down, is found like any other.
+
+mod former;
+mod process;
 
 use std::{
-    collections::BTreeMap,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
+    fmt::Display,
     fs::{self, File},
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
     process::{Child, Command},
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
-    time::timeout,
 };
 
+use self::process::Process;
 use crate::launcher::{Forecast, InstanceId, LaunchError, Launched, Launcher, Order};
 
 /// The variable that carries the join blob: unlike an argument, the process list does not show it.
 pub const JOIN_VARIABLE: &str = "REHEARSAL_JOIN";
 
-/// Exits that may wait to be read. When it is full, the next waits in its child's own task.
+/// The variable that carries the fleet's name, by which agents are found again.
+pub const FLEET_VARIABLE: &str = "REHEARSAL_FLEET";
+
+/// Exits that may wait to be read. When it is full, the next waits in its process's own task.
 const EXITS: usize = 64;
 
 /// How local agents are started and ended.
@@ -38,7 +51,9 @@ pub struct LocalOptions {
     pub program: PathBuf,
     /// Its arguments, the same for every agent.
     pub args: Vec<OsString>,
-    /// Where the agents' logs go: `agent-1.log`, `agent-2.log`, …
+    /// What the agents are found by again: the run's id. No two fleets of a machine may share it.
+    pub fleet: String,
+    /// Where the agents' logs go: `agent-1.log`, `agent-2.log`, … Those that are there stay.
     pub folder: PathBuf,
     /// How long an agent may take to end when asked, before it is killed.
     pub grace: Duration,
@@ -49,23 +64,23 @@ pub struct LocalOptions {
 pub struct Exit {
     /// Which one.
     pub instance: InstanceId,
-    /// How it ended; an error if the system could not tell.
+    /// How it ended; an error if the system could not tell, as it cannot for adopted ones.
     pub status: io::Result<ExitStatus>,
 }
 
 /// Launches agents on this machine. Dropping it kills those that still run.
 pub struct Local {
     options: LocalOptions,
-    /// Every agent that was started, by its place in the order of starting, from 1.
-    agents: BTreeMap<u32, Running>,
-    /// One task for each child, which alone waits for it and signals it.
+    /// The agents that have not ended, and perhaps some that have, in the order of their start.
+    agents: Vec<Running>,
+    /// One task for each process, which alone waits for it and signals it.
     owners: JoinSet<()>,
     exits: mpsc::Sender<Exit>,
 }
 
 struct Running {
     launched: Launched,
-    /// Sending asks the owner to end the child; gone once asked.
+    /// Sending asks the owner to end the process; gone once asked.
     end: Option<oneshot::Sender<()>>,
     /// True, or without a sender, once the process has ended.
     ended: watch::Receiver<bool>,
@@ -75,47 +90,65 @@ impl Local {
     /// Makes a launcher and the receiver of its agents' exits, asked for or not.
     pub fn new(options: LocalOptions) -> (Local, mpsc::Receiver<Exit>) {
         let (exits, receiver) = mpsc::channel(EXITS);
-        let (agents, owners) = (BTreeMap::new(), JoinSet::new());
-        (Local { options, agents, owners, exits }, receiver)
+        (Local { options, agents: Vec::new(), owners: JoinSet::new(), exits }, receiver)
+    }
+
+    /// Takes over the live agents of this fleet that are not ours yet: an earlier coordinator
+    /// of the same user started them. From then on they are listed, watched and ended like our own.
+    ///
+    /// Must be called within a tokio runtime, and before `launch`: they are older.
+    ///
+    /// # Errors
+    /// [`LaunchError::Find`] if the system does not show its processes; none was taken over then.
+    pub fn adopt(&mut self) -> Result<Vec<Launched>, LaunchError> {
+        let find = |source| LaunchError::Find { source };
+        let mut adopted = Vec::new();
+        for found in former::find(&self.options.fleet).map_err(find)? {
+            let instance = instance(found.pid.as_raw_pid());
+            if !self.agents.iter().any(|agent| agent.launched.instance == instance && !agent.has_ended()) {
+                adopted.push((instance, Process::of_former(found).map_err(find)?));
+            }
+        }
+        Ok(adopted.into_iter().map(|(instance, process)| self.own(instance, process)).collect())
     }
 
     /// Starts one child; must be called within a tokio runtime.
-    fn start(&mut self, join: &str) -> Result<Launched, LaunchError> {
-        let number = self.agents.last_key_value().map_or(1, |(last, _)| last + 1);
-        let mut child = self.spawn(number, join)?;
-        let pid = child.id().unwrap_or_default(); // a child that nobody has waited for has one
-        let instance = InstanceId(format!("local:{pid}"));
+    fn start(&mut self, log: u32, join: &str) -> Result<Launched, LaunchError> {
+        let child = self.spawn(log, join)?;
+        let instance = instance(child.id().unwrap_or_default()); // a child that nobody has waited for has a number
+        Ok(self.own(instance, Process::of_child(child)))
+    }
+
+    fn spawn(&self, log: u32, join: &str) -> Result<Child, LaunchError> {
+        let path = self.options.folder.join(format!("agent-{log}.log"));
+        let log = File::create_new(&path).map_err(|source| LaunchError::Log { path, source })?;
+        Command::new(&self.options.program)
+            .args(&self.options.args)
+            .env(JOIN_VARIABLE, join)
+            .env(FLEET_VARIABLE, &self.options.fleet)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log)
+            // The terminal's Ctrl-C is for the coordinator, which then ends its agents in order.
+            // Also, leading a group tells an agent from its own children.
+            .process_group(0)
+            .spawn()
+            .map_err(|source| LaunchError::Start { program: self.options.program.clone(), source })
+    }
+
+    fn own(&mut self, instance: InstanceId, process: Process) -> Launched {
         let (end, asked) = oneshot::channel();
         let (tell_ended, ended) = watch::channel(false);
-        let (exits, grace) = (self.exits.clone(), self.options.grace);
-        let of = instance.clone();
+        let (exits, grace, of) = (self.exits.clone(), self.options.grace, instance.clone());
         self.owners.spawn(async move {
-            let status = own(&mut child, asked, grace).await;
+            let status = process.live(asked, grace).await;
             tell_ended.send_replace(true);
             // Nobody listens any more: then nobody wants to know.
             let _ = exits.send(Exit { instance: of, status }).await;
         });
         let launched = Launched { instance, region: "local".to_owned() };
-        self.agents.insert(number, Running { launched: launched.clone(), end: Some(end), ended });
-        Ok(launched)
-    }
-
-    fn spawn(&self, number: u32, join: &str) -> Result<Child, LaunchError> {
-        let path = self.options.folder.join(format!("agent-{number}.log"));
-        let log = fs::create_dir_all(&self.options.folder)
-            .and_then(|()| File::create(&path))
-            .map_err(|source| LaunchError::Log { path, source })?;
-        Command::new(&self.options.program)
-            .args(&self.options.args)
-            .env(JOIN_VARIABLE, join)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(log)
-            // The terminal's Ctrl-C is for the coordinator, which then ends its agents in order.
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|source| LaunchError::Start { program: self.options.program.clone(), source })
+        self.agents.push(Running { launched: launched.clone(), end: Some(end), ended });
+        launched
     }
 }
 
@@ -125,18 +158,20 @@ impl Launcher for Local {
     }
 
     async fn launch(&mut self, order: &Order) -> Result<Vec<Launched>, LaunchError> {
-        (0..order.agents).map(|_| self.start(&order.join)).collect()
+        let folder = &self.options.folder;
+        let last = last_log(folder).map_err(|source| LaunchError::Log { path: folder.clone(), source })?;
+        (1..=order.agents).map(|agent| self.start(last + agent, &order.join)).collect()
     }
 
     async fn list(&mut self) -> Result<Vec<Launched>, LaunchError> {
         while self.owners.try_join_next().is_some() {}
-        let running = self.agents.values().filter(|agent| !agent.has_ended());
-        Ok(running.map(|agent| agent.launched.clone()).collect())
+        self.agents.retain(|agent| !agent.has_ended());
+        Ok(self.agents.iter().map(|agent| agent.launched.clone()).collect())
     }
 
     async fn terminate(&mut self, which: &[InstanceId]) -> Result<(), LaunchError> {
         let mut asked = Vec::new();
-        for agent in self.agents.values_mut() {
+        for agent in &mut self.agents {
             if which.contains(&agent.launched.instance) && !agent.has_ended() {
                 if let Some(end) = agent.end.take() {
                     let _ = end.send(()); // refused only by an owner that has finished
@@ -145,7 +180,7 @@ impl Launcher for Local {
             }
         }
         for mut ended in asked {
-            // Without a sender the owner is gone, and its child with it.
+            // Without a sender the owner is gone, and its process with it.
             let _ = ended.wait_for(|ended| *ended).await;
         }
         Ok(())
@@ -158,39 +193,26 @@ impl Running {
     }
 }
 
-/// Waits for one child, and ends it when asked. Its standard input stays open until then.
-async fn own(child: &mut Child, asked: oneshot::Receiver<()>, grace: Duration) -> io::Result<ExitStatus> {
-    // `wait` would close it at once.
-    let _open = child.stdin.take();
-    tokio::select! {
-        // It ended by itself.
-        status = child.wait() => return status,
-        // Somebody wants it to end.
-        _ = asked => {}
-    }
-    signal(child, Signal::TERM);
-    match timeout(grace, child.wait()).await {
-        Ok(status) => status,
-        Err(_elapsed) => {
-            signal(child, Signal::KILL);
-            child.wait().await
-        }
-    }
+fn instance(pid: impl Display) -> InstanceId {
+    InstanceId(format!("local:{pid}"))
 }
 
-/// Signals a child and its own children. The number cannot be another process's: until
-/// the child is waited for, the system keeps it.
-fn signal(child: &Child, signal: Signal) {
-    let pid = child.id().and_then(|id| i32::try_from(id).ok());
-    if let Some(group) = pid.and_then(Pid::from_raw) {
-        let _ = kill_process_group(group, signal); // fails only if all have ended
-    }
+/// The highest number of a log in `folder`, which is made if it is missing; 0 if there is none. Those of
+/// agents that an earlier coordinator started stay as they are, and may still be written.
+fn last_log(folder: &Path) -> io::Result<u32> {
+    fs::create_dir_all(folder)?;
+    let numbers = fs::read_dir(folder)?.map(|entry| entry.map(|entry| number_of_log(&entry.file_name())));
+    numbers.collect::<io::Result<Vec<_>>>().map(|numbers| numbers.into_iter().flatten().max().unwrap_or(0))
+}
+
+fn number_of_log(name: &OsStr) -> Option<u32> {
+    name.to_str()?.strip_prefix("agent-")?.strip_suffix(".log")?.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
+    use tokio::time::timeout;
 
     const BOUND: Duration = Duration::from_secs(20);
 
@@ -198,6 +220,7 @@ mod tests {
         Local::new(LocalOptions {
             program: "sh".into(),
             args: vec!["-c".into(), script.into()],
+            fleet: folder.display().to_string(),
             folder: folder.to_owned(),
             grace,
         })
@@ -246,7 +269,7 @@ mod tests {
     async fn an_agent_that_will_not_end_is_killed_with_its_children() {
         use std::os::unix::process::ExitStatusExt;
         let folder = tempfile::tempdir().unwrap();
-        let script = "trap '' TERM; echo ready >&2; while :; do sleep 1; done";
+        let script = "trap '' TERM; echo ready >&2; sleep 60; :";
         let (mut local, mut exits) = local(folder.path(), script, Duration::from_millis(50));
         let started = local.launch(&order(1)).await.unwrap();
         let log = folder.path().join("agent-1.log");

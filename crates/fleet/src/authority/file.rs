@@ -56,11 +56,11 @@ pub(super) fn read(path: &Path) -> io::Result<Authority> {
     })
 }
 
-/// Writes a new file beside the old one and puts it in its place: a crash leaves one or the other.
+/// Writes a new file beside the old one and puts it in its place: a crash, also of the machine, leaves
+/// one or the other, and the new one once this has returned.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
+    let folder = path.parent().expect("the path is that of a file in a folder");
+    fs::create_dir_all(folder)?;
     let new = path.with_extension("new");
     match fs::remove_file(&new) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -69,5 +69,6 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
     file.write_all(content)?;
     file.sync_all()?;
-    fs::rename(&new, path)
+    fs::rename(&new, path)?;
+    fs::File::open(folder)?.sync_all()
 }
