@@ -18,6 +18,9 @@ use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 /// the connection is as good as gone and is given up.
 const WAITING: usize = 256;
 
+/// The longest that dialling an address takes, TLS included: three round trips of 300 ms when every third packet is lost.
+pub(crate) const DIALLING: Duration = Duration::from_secs(10);
+
 /// What a connection tells the session.
 pub(crate) enum News {
     /// It stands.
@@ -44,18 +47,20 @@ impl Dialer {
     pub(crate) async fn dial(&self) -> anyhow::Result<LinkClient<Channel>> {
         let mut failed = None;
         for address in &self.addresses {
-            match self.dial_one(address).await {
+            match connect(address, self.tls.clone()).await {
                 Ok(channel) => return Ok(LinkClient::new(channel).max_decoding_message_size(LARGEST_MESSAGE)),
                 Err(error) => failed = Some(error.context(format!("dialling {address}"))),
             }
         }
         Err(failed.unwrap_or_else(|| anyhow::anyhow!("the join blob has no address of the link")))
     }
+}
 
-    async fn dial_one(&self, address: &str) -> anyhow::Result<Channel> {
-        let endpoint = Endpoint::from_shared(format!("https://{address}"))?.connect_timeout(Duration::from_secs(5));
-        Ok(endpoint.tcp_nodelay(true).tls_config(self.tls.clone())?.connect().await?)
-    }
+/// A channel to an address. The endpoint's own limit would leave out the handshake of TLS, for which a dead peer is waited
+/// for without end.
+pub(crate) async fn connect(address: &str, tls: ClientTlsConfig) -> anyhow::Result<Channel> {
+    let endpoint = Endpoint::from_shared(format!("https://{address}"))?.tcp_nodelay(true).tls_config(tls)?;
+    Ok(tokio::time::timeout(DIALLING, endpoint.connect()).await.context("waiting for the connection")??)
 }
 
 /// A connection that is being made, or stands. Dropping it ends it.
@@ -96,7 +101,8 @@ async fn carry(
     news: &mpsc::Sender<News>,
 ) -> anyhow::Result<()> {
     let mut client = dialer.dial().await?;
-    // The hello travels with the request, so the session must hear of the connection before the coordinator answers.
+    // The hello travels with the request, so the session must hear of the connection before the coordinator answers. From
+    // here on it hangs up when nothing is heard.
     let _ = news.send(News::Connected).await;
     let mut incoming = client.session(ReceiverStream::new(outgoing)).await.context("opening the session")?.into_inner();
     while let Some(message) = incoming.message().await.context("listening to the coordinator")? {

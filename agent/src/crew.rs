@@ -1,4 +1,4 @@
-//! The user threads of an agent, and the merging of their seconds into the agent's.
+//! Whoever plays the users of an agent: its user threads, whose seconds are merged into the agent's.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use rehearsal_engine::{Command, Report, RunClock, Setup, Share, Worker};
 use rehearsal_link::Assignment;
 use rehearsal_metrics::{Interval, Limits, Merger};
-use rehearsal_plan::{AgentNumber, Environment, Target};
+use rehearsal_plan::{AgentNumber, Data, Environment, Plan, Target};
 use rehearsal_script::Source;
 use tokio::sync::mpsc;
 
@@ -16,8 +16,39 @@ use crate::health::Watch;
 /// Reports that wait for the link thread: a few seconds of all threads.
 const WAITING: usize = 256;
 
+/// Plays users as commands say and tells what was measured. The session knows no more of it.
+pub(crate) trait Crew: Sized {
+    /// How it is to be made, besides what the assignment says.
+    type Options;
+    /// What its parts tell.
+    type Report;
+
+    /// Begins to play an assignment; what its parts tell comes through the channel and is to be given to [`Crew::take`].
+    fn start(
+        options: &Self::Options,
+        assignment: &Assignment,
+        agent: AgentNumber,
+        clock: &Arc<RunClock>,
+    ) -> anyhow::Result<(Self, mpsc::Receiver<Self::Report>)>;
+
+    fn tell(&self, command: &Command);
+
+    fn take(&mut self, report: Self::Report) -> Option<CrewNews>;
+
+    /// Whether no user is left and none will come.
+    fn is_idle(&self) -> bool;
+}
+
+/// What the crew has to say.
+pub(crate) enum CrewNews {
+    /// Seconds that are complete, in order.
+    Intervals(Vec<Interval>),
+    /// Every part has ended; the last intervals are these.
+    Ended(Vec<Interval>),
+}
+
 /// All user threads.
-pub(crate) struct Crew {
+pub(crate) struct Threads {
     workers: Vec<Worker>,
     merger: Merger,
     idle: Vec<bool>,
@@ -25,17 +56,13 @@ pub(crate) struct Crew {
     watch: Watch,
 }
 
-/// What the crew has to say.
-pub(crate) enum CrewNews {
-    /// Seconds that are complete, in order.
-    Intervals(Vec<Interval>),
-    /// Every thread has ended; the last intervals are these.
-    Ended(Vec<Interval>),
-}
+impl Crew for Threads {
+    type Options = ();
+    type Report = Report;
 
-impl Crew {
     /// Starts as many threads as the assignment says. Blocks while they compile the scenario.
-    pub(crate) fn start(
+    fn start(
+        (): &(),
         assignment: &Assignment,
         agent: AgentNumber,
         clock: &Arc<RunClock>,
@@ -50,17 +77,15 @@ impl Crew {
         Ok((Self { workers, merger, idle, ended: 0, watch: Watch::new() }, receiver))
     }
 
-    pub(crate) fn tell(&self, command: &Command) {
+    fn tell(&self, command: &Command) {
         self.workers.iter().for_each(|worker| worker.tell(command.clone()));
     }
 
-    /// Whether no user is left and none will come.
-    pub(crate) fn is_idle(&self) -> bool {
+    fn is_idle(&self) -> bool {
         self.idle.iter().all(|idle| *idle)
     }
 
-    /// Takes a thread's report.
-    pub(crate) fn take(&mut self, report: Report) -> Option<CrewNews> {
+    fn take(&mut self, report: Report) -> Option<CrewNews> {
         match report {
             Report::Interval { thread, interval } => {
                 if let Err(error) = self.merger.add(thread, interval) {
@@ -83,7 +108,9 @@ impl Crew {
             }
         }
     }
+}
 
+impl Threads {
     /// Notes the process's condition in the newest of these seconds.
     fn with_health(&mut self, mut intervals: Vec<Interval>) -> Vec<Interval> {
         if let Some(newest) = intervals.last_mut()
@@ -101,11 +128,14 @@ fn setup(assignment: &Assignment, agent: AgentNumber) -> anyhow::Result<Setup> {
         Target::Url(url) => url.parse().with_context(|| format!("reading the target {url}"))?,
         Target::Demo => anyhow::bail!("the coordinator has not said where its demo is"),
     };
+    let plan: Plan = serde_json::from_str(&assignment.plan).context("reading the plan")?;
+    let data = Data::read(&plan, &assignment.data).map_err(|problem| anyhow::anyhow!("reading the {problem}"))?;
     Ok(Setup {
         source: Source { name: "scenario.rhai".to_owned(), text: assignment.scenario.to_string() },
         environment,
         target,
-        plan: serde_json::from_str(&assignment.plan).context("reading the plan")?,
+        plan,
+        data: Arc::new(data),
         common: serde_json::from_str(&assignment.common).context("reading what setup() returned")?,
         seed: assignment.seed,
         agent,

@@ -7,7 +7,8 @@ use rehearsal_plan::AgentNumber;
 use rehearsal_proto::join::JoinBlob;
 use rehearsal_proto::tls::{AgentKey, join_client};
 use rehearsal_proto::v1::{JoinRequest, join_client::JoinClient};
-use tonic::transport::Endpoint;
+
+use crate::connection::{DIALLING, connect};
 
 /// Attempts over all addresses before giving up: an agent of a fleet may be up before its coordinator is.
 const ATTEMPTS: u32 = 20;
@@ -52,11 +53,7 @@ async fn ask(
     key: &AgentKey,
     instance: &str,
 ) -> Result<(AgentNumber, Vec<Vec<u8>>), Refusal> {
-    let connect = async {
-        let endpoint = Endpoint::from_shared(format!("https://{address}"))?.connect_timeout(Duration::from_secs(5));
-        anyhow::Ok(endpoint.tls_config(join_client(&blob.ca_der))?.connect().await?)
-    };
-    let channel = connect.await.context("connecting").map_err(Refusal::Passing)?;
+    let channel = connect(address, join_client(&blob.ca_der)).await.context("connecting").map_err(Refusal::Passing)?;
     let request = JoinRequest {
         token: blob.token.clone(),
         public_key: key.public.clone(),
@@ -64,7 +61,9 @@ async fn ask(
         hostname: std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned(),
         instance: instance.to_owned(),
     };
-    match JoinClient::new(channel).join(request).await {
+    let mut client = JoinClient::new(channel);
+    let answer = tokio::time::timeout(DIALLING, client.join(request)).await.context("waiting for the answer");
+    match answer.map_err(Refusal::Passing)? {
         Ok(reply) => {
             let reply = reply.into_inner();
             Ok((AgentNumber(reply.agent), reply.certificate_chain))

@@ -12,21 +12,31 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod orders;
 mod join;
 mod session;
 mod connection;
 mod probes;
+mod missed;
 mod crew;
 mod health;
+pub mod swarm;
 
-use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
+use rehearsal_plan::duration;
 use rehearsal_proto::join::JoinBlob;
+
+use orders::Order;
+use session::Session;
 
 /// The variable that carries the join blob when no argument does; the process list does not show it.
 pub const JOIN_VARIABLE: &str = "REHEARSAL_JOIN";
+
+/// Why an agent ends that nobody could find and end any more.
+pub(crate) const NO_LAUNCHER: &str = "the launcher is gone";
 
 /// How an agent is started.
 #[derive(Clone, Debug, clap::Parser)]
@@ -38,53 +48,53 @@ pub struct Args {
     /// What launched this agent, as the launcher names it
     #[arg(long, value_name = "ID")]
     pub instance: Option<String>,
-    /// End when standard input ends: the launcher is gone then
+    /// When standard input ends the launcher is gone: go on only as long as the lease of a coordinator that may come back
     #[arg(long)]
     pub tied_to_stdin: bool,
+    /// How long leaving in order may take after SIGTERM; Kubernetes kills after 30 s
+    #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = duration::parse)]
+    pub drain_within: Duration,
 }
 
 /// Runs an agent to its end.
 #[must_use]
 pub fn main(args: &Args) -> ExitCode {
+    exit_code(run(args))
+}
+
+/// Runs something on the link thread; says what went wrong.
+fn exit_code(work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let result = runtime.context("starting the link thread").and_then(|runtime| runtime.block_on(run(args)));
+    let result = runtime.context("starting the link thread").and_then(|runtime| runtime.block_on(work));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nobody may be left who reads it.
-            let _ = writeln!(std::io::stderr(), "agent: {error:#}");
+            connection::log(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
 }
 
-async fn run(args: &Args) -> anyhow::Result<()> {
-    let blob = match &args.join {
-        Some(blob) => blob.clone(),
-        None => std::env::var(JOIN_VARIABLE).context("no --join BLOB was given and REHEARSAL_JOIN is not set")?,
-    };
-    let blob: JoinBlob = blob.parse()?;
-    let instance = args.instance.clone().unwrap_or_else(|| format!("local:{}", std::process::id()));
-    let identity = join::join(&blob, &instance).await?;
-    let session = session::Session::new(blob, identity);
-    if args.tied_to_stdin {
-        tokio::select! {
-            ended = session.run() => ended,
-            () = stdin_ended() => anyhow::bail!("the launcher is gone"),
-        }
-    } else {
-        session.run().await
+fn blob(argument: Option<&String>) -> anyhow::Result<String> {
+    match argument {
+        Some(blob) => Ok(blob.clone()),
+        None => std::env::var(JOIN_VARIABLE).context("no --join BLOB was given and REHEARSAL_JOIN is not set"),
     }
 }
 
-/// Comes back when standard input is at its end. A thread of its own reads it: input that blocks must not hold up the end.
-async fn stdin_ended() {
-    let (ended, is_ended) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || {
-        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
-        let _ = ended.send(());
-    });
-    let _ = is_ended.await;
+async fn run(args: &Args) -> anyhow::Result<()> {
+    let blob: JoinBlob = blob(args.join.as_ref())?.parse()?;
+    let instance = args.instance.clone().unwrap_or_else(|| format!("local:{}", std::process::id()));
+    let mut orders = orders::listen(args.drain_within, args.tied_to_stdin)?;
+    let identity = tokio::select! {
+        identity = join::join(&blob, &instance) => identity?,
+        // Nobody knows this agent yet.
+        Some(order) = orders.recv() => match order {
+            Order::Drain { .. } => return Ok(()),
+            Order::Orphaned => anyhow::bail!(NO_LAUNCHER),
+        },
+    };
+    Session::<crew::Threads>::new(&blob, identity, ()).run(orders).await
 }
 
 /// Microseconds of this process's monotonic clock, from an origin that all of the agent shares.

@@ -32,7 +32,8 @@ pub(crate) async fn probe(dialer: Dialer, clock: Monotonic, probes: mpsc::Sender
 async fn exchange(dialer: &Dialer, clock: Monotonic, probes: &mpsc::Sender<Probe>) -> anyhow::Result<()> {
     let mut client = dialer.dial().await?;
     let (questions, receiver) = mpsc::channel(1);
-    let mut answers = client.clock(ReceiverStream::new(receiver)).await.context("asking for the time")?.into_inner();
+    let asking = tokio::time::timeout(LONGEST, client.clock(ReceiverStream::new(receiver)));
+    let mut answers = asking.await.context("asking for the time")?.context("asking for the time")?.into_inner();
     for round in 0_u32.. {
         let sent = clock.now();
         let question = v1::Probe { sent_us: i64::try_from(sent.0).unwrap_or(i64::MAX) };

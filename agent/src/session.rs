@@ -2,37 +2,39 @@
 //!
 //! It alone owns connection, clock and crew; everything else sends it messages.
 
+mod drain;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
 use rand::Rng as _;
-use rehearsal_engine::{Command, CueAnnouncement, Report, RunClock, Stop};
+use rehearsal_engine::{Command, CueAnnouncement, RunClock, Stop};
 use rehearsal_link::agent::{AgentConfig, Effect, Event, Exit};
 use rehearsal_link::outbox::OutboxLimits;
-use rehearsal_link::{AgentEnd, Applied, Assignment, Incarnation, Probe, StopKind, Stopping};
+use rehearsal_link::{AgentEnd, Applied, Assignment, Incarnation, Probe, StopKind, Stopping, ToAgent};
 use rehearsal_metrics::Interval;
 use rehearsal_plan::{AgentNumber, RunTime, Version, Versions};
 use rehearsal_proto::join::JoinBlob;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::Monotonic;
 use crate::connection::{Connection, Dialer, News, log};
 use crate::crew::{Crew, CrewNews};
 use crate::join::Identity;
+use crate::missed::missed;
+use crate::orders::Order;
 use crate::probes::probe;
+use crate::{Monotonic, NO_LAUNCHER};
+use drain::Drain;
 
 /// How often leases and the run clock are looked at.
 const TICK: Duration = Duration::from_millis(50);
 /// How long after lease and drain an agent still tries to hand in its intervals.
 const GIVE_UP: Duration = Duration::from_secs(60);
-/// How far ahead an agent that has to go says that its arrivals end, so that others can take over.
-const LEAVING_NOTICE: Duration = Duration::from_millis(500);
 
 /// A running agent.
-pub(crate) struct Session {
+pub(crate) struct Session<C: Crew> {
     agent: AgentNumber,
     end: AgentEnd<Interval>,
     monotonic: Monotonic,
@@ -40,18 +42,26 @@ pub(crate) struct Session {
     dialer: Dialer,
     connection: Option<Connection>,
     news: mpsc::Sender<News>,
-    crew: Option<Crew>,
+    options: C::Options,
+    crew: Option<C>,
     seed: u64,
     versions: Option<Versions>,
-    /// A stop was ordered: when the users are gone the threads end.
+    /// Whether a coordinator has ever accepted it.
+    welcomed: bool,
+    /// Since when arrivals are held because the lease ran out.
+    held_since: Option<RunTime>,
+    /// The load ends: when the users are gone the crew ends.
     stopping: bool,
+    /// So it does when others have taken over.
+    relieved: bool,
     ending: bool,
-    reports: Option<mpsc::Receiver<Report>>,
+    drain: Option<Drain>,
+    reports: Option<mpsc::Receiver<C::Report>>,
     inbox: mpsc::Receiver<News>,
 }
 
-impl Session {
-    pub(crate) fn new(blob: JoinBlob, identity: Identity) -> Self {
+impl<C: Crew> Session<C> {
+    pub(crate) fn new(blob: &JoinBlob, identity: Identity, options: C::Options) -> Self {
         let monotonic = Monotonic::starting_now();
         let config = AgentConfig {
             agent: identity.agent,
@@ -66,24 +76,28 @@ impl Session {
             end: AgentEnd::new(config, monotonic.now()),
             monotonic,
             clock: Arc::new(RunClock::starting_at(monotonic.origin())),
-            dialer: Dialer::new(&blob, &identity.chain, &identity.key.private),
+            dialer: Dialer::new(blob, &identity.chain, &identity.key.private),
             connection: None,
             news,
+            options,
             crew: None,
             seed: 0,
             versions: None,
+            welcomed: false,
+            held_since: None,
             stopping: false,
+            relieved: false,
             ending: false,
+            drain: None,
             reports: None,
             inbox,
         }
     }
 
-    /// Runs until the coordinator says goodbye, or does not come back.
-    pub(crate) async fn run(mut self) -> anyhow::Result<()> {
+    /// Runs until the coordinator says goodbye, or does not come back, or an order from outside has been carried out.
+    pub(crate) async fn run(mut self, mut orders: mpsc::Receiver<Order>) -> anyhow::Result<()> {
         let (probes, mut probed) = mpsc::channel::<Probe>(4);
         tokio::spawn(probe(self.dialer.clone(), self.monotonic, probes));
-        let mut terminate = signal(SignalKind::terminate())?;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.open(Duration::ZERO);
@@ -95,12 +109,18 @@ impl Session {
                 Some(probe) = probed.recv() => Some(Event::Probed(probe)),
                 // What the users measured.
                 Some(report) = receive(&mut self.reports) => self.on_report(report)?,
-                // The launcher or the operating system wants this agent gone.
-                _ = terminate.recv() => Some(self.leave()),
+                // The launcher or the operating system wants something of this agent.
+                Some(order) = orders.recv() => match order {
+                    // Nothing of the run is here that could be lost.
+                    Order::Drain { .. } if self.versions.is_none() => return Ok(()),
+                    Order::Drain { reason, deadline } => self.drain(reason, deadline),
+                    Order::Orphaned if !self.welcomed => bail!(NO_LAUNCHER),
+                    Order::Orphaned => Some(Event::Orphaned),
+                },
                 // Leases run out by themselves.
                 _ = tick.tick() => Some(Event::Tick),
             };
-            let mut events = VecDeque::from_iter(event);
+            let mut events: VecDeque<_> = event.into_iter().chain(self.end_when_idle()).collect();
             while let Some(event) = events.pop_front() {
                 let effects = self.end.handle(event, self.monotonic.now());
                 self.set_clock();
@@ -111,7 +131,7 @@ impl Session {
                     events.extend(self.perform(effect)?);
                 }
             }
-            self.end_when_idle();
+            self.go_on_draining()?;
         }
     }
 
@@ -122,7 +142,10 @@ impl Session {
     fn on_news(&mut self, news: News) -> Option<Event<Interval>> {
         match news {
             News::Connected => Some(Event::Connected),
-            News::Message(message) => Some(Event::Message(message)),
+            News::Message(message) => {
+                self.welcomed |= matches!(message, ToAgent::Welcome(_));
+                Some(Event::Message(message))
+            }
             // A connection that we gave up ourselves has been reported.
             News::Gone => self.connection.take().map(|_| Event::Disconnected { random: rand::rng().next_u64() }),
         }
@@ -136,7 +159,7 @@ impl Session {
         }
     }
 
-    fn on_report(&mut self, report: Report) -> anyhow::Result<Option<Event<Interval>>> {
+    fn on_report(&mut self, report: C::Report) -> anyhow::Result<Option<Event<Interval>>> {
         let Some(crew) = &mut self.crew else { return Ok(None) };
         let (intervals, ended) = match crew.take(report) {
             None => return Ok(None),
@@ -159,12 +182,6 @@ impl Session {
             health.clock_bound_micros = bound.as_micros() as u64;
         }
         interval
-    }
-
-    fn leave(&mut self) -> Event<Interval> {
-        self.tell(&Command::Stop(Stop::Graceful));
-        self.stopping = true;
-        Event::Leave { from: self.clock.now() + LEAVING_NOTICE }
     }
 
     fn tell(&self, command: &Command) {
@@ -193,15 +210,27 @@ impl Session {
                 event: cue.event.clone(),
                 pointer: cue.pointer.clone(),
             })),
-            Effect::StopArrivals => self.tell(&Command::Hold(true)),
-            Effect::ResumeArrivals => self.tell(&Command::Hold(false)),
-            Effect::LeaveAll => self.stop(Stop::Graceful),
-            Effect::CutAll => self.stop(Stop::Hard),
+            Effect::StopArrivals => {
+                self.held_since = Some(self.clock.now());
+                self.tell(&Command::Hold(true));
+            }
+            Effect::ResumeArrivals => {
+                self.held_since = None;
+                self.tell(&Command::Hold(false));
+            }
+            Effect::LeaveAll => self.tell(&Command::SendAway),
+            Effect::CutAll => self.tell(&Command::Cut),
+            Effect::Relieve => {
+                // What was due since the lease ran out is not this agent's to count: others may have played it.
+                let from = self.held_since.take().unwrap_or_else(|| self.clock.now());
+                self.relieve(from, Duration::ZERO);
+            }
             Effect::Stop(kind) => {
-                self.stop(match kind {
+                self.stopping = true;
+                self.tell(&Command::Stop(match kind {
                     StopKind::Graceful => Stop::Graceful,
                     StopKind::Hard => Stop::Hard,
-                });
+                }));
                 return Ok(Some(Event::Stopping(Stopping { kind, at: self.clock.now() })));
             }
             Effect::Exit(_) => {}
@@ -215,48 +244,42 @@ impl Session {
 
     /// Compiling takes milliseconds, and nothing else is due before the agent is armed: it may hold up the link.
     fn prepare(&mut self, assignment: &Assignment) -> anyhow::Result<Event<Interval>> {
-        let (crew, reports) = Crew::start(assignment, self.agent, &self.clock)?;
+        let (crew, reports) = C::start(&self.options, assignment, self.agent, &self.clock)?;
         (self.crew, self.reports, self.seed) = (Some(crew), Some(reports), assignment.seed);
         Ok(Event::Prepared)
     }
 
     fn apply(&mut self, version: &Version) -> anyhow::Result<Event<Interval>> {
-        match &mut self.versions {
-            Some(versions) => versions.push(version.clone())?,
-            None => {
-                self.versions =
-                    Some(Versions::first(version.at, version.loads.clone(), version.slots.clone(), self.seed))
-            }
+        let mut versions = match &self.versions {
+            Some(before) => before.clone(),
+            None => Versions::first(version.at, version.loads.clone(), version.slots.clone(), self.seed),
+        };
+        if self.versions.is_some() {
+            versions.push(version.clone())?;
         }
         let now = self.clock.now();
-        let missed = self.versions.as_ref().map_or(0, |versions| missed(versions, self.agent, version, now));
-        if let Some(versions) = &self.versions {
-            self.tell(&Command::Versions(Arc::new(versions.clone())));
-        }
+        let missed = missed(self.versions.as_ref(), &versions, self.agent, now);
+        self.tell(&Command::Versions(Arc::new(versions.clone())));
+        self.versions = Some(versions);
         Ok(Event::Applied(Applied { version: version.number, at: version.at.max(now), missed }))
     }
 
-    fn stop(&mut self, how: Stop) {
-        self.stopping = true;
-        self.tell(&Command::Stop(how));
+    fn relieve(&mut self, from: RunTime, over: Duration) {
+        self.relieved = true;
+        self.tell(&Command::Relieve { from, over });
     }
 
-    /// Ends the threads once a stop was ordered and the last user is gone.
-    fn end_when_idle(&mut self) {
-        let Some(crew) = &self.crew else { return };
-        if self.stopping && !self.ending && crew.is_idle() {
-            self.ending = true;
-            crew.tell(&Command::End);
+    /// Ends the crew when the last user is gone and none will come; without one nobody needs to be waited for. While the
+    /// lease is out it is not known whether what was due is still to be counted here.
+    fn end_when_idle(&mut self) -> Option<Event<Interval>> {
+        let is_leaving = self.stopping || (self.relieved && self.held_since.is_none());
+        if !is_leaving || self.ending || self.crew.as_ref().is_some_and(|crew| !crew.is_idle()) {
+            return None;
         }
+        self.ending = true;
+        self.tell(&Command::End);
+        self.crew.is_none().then_some(Event::UsersGone)
     }
-}
-
-/// Arrivals of this agent that a version wanted before it was applied.
-fn missed(versions: &Versions, agent: AgentNumber, version: &Version, now: RunTime) -> u64 {
-    let of = |(scenario, base): (usize, &u64)| {
-        versions.arrivals_of(agent, scenario, *base).take_while(|arrival| arrival.at < now).count() as u64
-    };
-    version.base.iter().enumerate().map(of).sum()
 }
 
 fn finish(exit: &Exit) -> anyhow::Result<()> {
@@ -269,7 +292,7 @@ fn finish(exit: &Exit) -> anyhow::Result<()> {
     }
 }
 
-async fn receive(reports: &mut Option<mpsc::Receiver<Report>>) -> Option<Report> {
+async fn receive<R>(reports: &mut Option<mpsc::Receiver<R>>) -> Option<R> {
     match reports {
         Some(reports) => reports.recv().await,
         None => std::future::pending().await,

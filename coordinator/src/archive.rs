@@ -100,12 +100,7 @@ impl Finished {
     /// A run whose coordinator ended without a word.
     fn broken_off(&self) -> RunNow {
         let about = &self.recorded.about;
-        let events = self.recorded.events.iter().map(|event| EventRow {
-            at_s: event.at_s,
-            kind: serde_json::from_value(Value::String(event.kind.clone())).unwrap_or(EventKind::Run),
-            who: event.who.clone(),
-            text: event.text.clone(),
-        });
+        let events = self.recorded.events.iter().map(event_row);
         let told = EventRow {
             text: "its coordinator ended before the run was judged".to_owned(),
             who: "run".to_owned(),
@@ -130,6 +125,24 @@ impl Finished {
             events: events.chain([told]).collect(),
             ..RunNow::default()
         }
+    }
+}
+
+/// Notes that a run failed before anything could be judged, so that nobody takes it up again.
+pub(crate) fn store_failure(store: &mut Store) {
+    let failed = (STATE.to_owned(), serde_json::to_value(RunState::Failed).unwrap_or_default());
+    if let Err(error) = store.commit(&Batch { facts: vec![failed], ..Batch::default() }) {
+        crate::serve::log(&format!("warning: the run's database does not say that it failed: {error}"));
+    }
+}
+
+/// A stored event as screens show it.
+pub(crate) fn event_row(event: &rehearsal_store::Event) -> EventRow {
+    EventRow {
+        at_s: event.at_s,
+        kind: serde_json::from_value(Value::String(event.kind.clone())).unwrap_or(EventKind::Run),
+        who: event.who.clone(),
+        text: event.text.clone(),
     }
 }
 

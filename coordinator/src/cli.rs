@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use rehearsal_api::ReportFormat;
+use rehearsal_plan::{Launch, duration};
+use serde::{Deserialize, Serialize};
 
 /// The most local agents: beyond it a number is a slip of the finger.
 pub const MOST_AGENTS: u32 = 1_000;
@@ -52,11 +54,19 @@ pub enum Command {
 }
 
 /// A scenario in its environment.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub struct Place {
     /// The scenario file
     #[arg(value_name = "SCENARIO")]
     pub scenario: PathBuf,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub surroundings: Surroundings,
+}
+
+/// An environment and what is set otherwise.
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
+pub struct Surroundings {
     /// The environment: NAME.toml in the folder `environments` beside the scenario
     #[arg(long, value_name = "NAME", default_value = "dev")]
     pub env: String,
@@ -68,11 +78,23 @@ pub struct Place {
 /// Options of `start`.
 #[derive(Debug, Args)]
 pub struct Start {
+    /// The scenario file; with --resume that of the run
+    #[arg(value_name = "SCENARIO", required_unless_present = "resume")]
+    pub scenario: Option<PathBuf>,
     #[command(flatten)]
-    pub place: Place,
-    /// Where the load comes from: local:N
-    #[arg(long, value_name = "local:N", value_parser = agents)]
-    pub agents: Option<u32>,
+    pub surroundings: Surroundings,
+    /// Where the load comes from: local:N starts N agents here, join:N waits for N that come by themselves
+    #[arg(long, value_name = "local:N|join:N", value_parser = agents)]
+    pub agents: Option<(Launch, u32)>,
+    /// The host by which agents elsewhere reach this coordinator; without, only agents of this machine do
+    #[arg(long, value_name = "HOST")]
+    pub advertise: Option<String>,
+    /// Go on with a run whose coordinator died: RUN is its id, or `last`
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["agents", "advertise", "seed", "env", "set"])]
+    pub resume: Option<String>,
+    /// What is to go wrong, for tests: slow-disk=DURATION delays each write
+    #[arg(long = "fault", value_name = "FAULT", value_parser = fault, hide = true)]
+    pub slow_disk: Option<Duration>,
     /// Where the dashboard listens; `off` for none. Without, 127.0.0.1:7700, or a free port if that is taken
     #[arg(long, value_name = "ADDR|off", value_parser = dashboard)]
     pub dashboard: Option<Dashboard>,
@@ -255,8 +277,14 @@ fn dashboard(text: &str) -> Result<Dashboard, String> {
     }
 }
 
-fn agents(text: &str) -> Result<u32, String> {
-    let count = text.strip_prefix("local:").and_then(|count| count.parse().ok());
-    let wrong = || format!("expected local:N with N from 1 to {MOST_AGENTS}");
-    count.filter(|count| (1..=MOST_AGENTS).contains(count)).ok_or_else(wrong)
+fn agents(text: &str) -> Result<(Launch, u32), String> {
+    let launches = [("local:", Launch::Local), ("join:", Launch::Join)];
+    let found = launches.iter().find_map(|(word, launch)| Some((*launch, text.strip_prefix(word)?.parse().ok()?)));
+    let wrong = || format!("expected local:N or join:N with N from 1 to {MOST_AGENTS}");
+    found.filter(|(_, count)| (1..=MOST_AGENTS).contains(count)).ok_or_else(wrong)
+}
+
+fn fault(text: &str) -> Result<Duration, String> {
+    let slow = text.strip_prefix("slow-disk=").ok_or("the only fault is slow-disk=DURATION")?;
+    duration::parse(slow).map_err(|error| error.to_string())
 }

@@ -31,6 +31,10 @@ pub(crate) fn conclude(
         judge_run(prepared, run_id, &outcome, counted)
     };
     let Outcome { launcher, store, timeline, started_at, life, .. } = outcome;
+    let mut store = store;
+    if let (Err(_), Ok(store)) = (&judged, &mut store) {
+        archive::store_failure(store);
+    }
     let judged = judged.map(|judged| {
         let state = life.judged().state;
         let run = board.run();

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
+use anyhow::Context as _;
 use rehearsal_api::{
     Answer, Command, Desk, Forecast, Frame, Problem, Refusal, Reply, ReportFile, ReportFormat, RunEntry, RunRequest,
     ScenarioEntry,
@@ -15,9 +16,10 @@ use rehearsal_report::view::{RunNow, Snapshot};
 use rehearsal_script::Diagnostic;
 use tokio::sync::{oneshot, watch};
 
-use crate::cli::{MOST_AGENTS, Place};
+use crate::cli::{MOST_AGENTS, Place, Surroundings};
 use crate::forecast;
-use crate::play::{Run, Wishes};
+use crate::opening::Wishes;
+use crate::play::Run;
 use crate::prepare::{Prepared, Unprepared, prepare};
 use crate::run::control::Order;
 use crate::run::folder::Folder;
@@ -32,6 +34,28 @@ impl StudioDesk {
     pub fn new(studio: Arc<Studio>) -> Self {
         Self(studio, tokio::sync::Mutex::default())
     }
+}
+
+/// Plays a run beside others, to its end.
+pub(crate) fn play_aside(run: Run, studio: Arc<Studio>) {
+    let id = run.id().to_owned();
+    tokio::spawn(async move {
+        let ended = match run.play(&studio).await {
+            Ok(code) => format!("ended with code {}", code as u8),
+            Err(error) => format!("could not go on: {error:#}"),
+        };
+        crate::serve::log(&format!("run {id} {ended}"));
+    });
+}
+
+/// Reads and validates a scenario. plan() runs scripts, which need a stack of their own size.
+pub(crate) async fn prepared_aside(place: Place) -> anyhow::Result<Result<Prepared, Unprepared>> {
+    let (answer, answered) = oneshot::channel();
+    let work = thread::Builder::new().stack_size(THREAD_STACK).spawn(move || {
+        let _ = answer.send(prepare(&place)); // whoever asked may have gone
+    });
+    work.context("starting a thread")?;
+    answered.await.context("preparing the scenario panicked: please report it")
 }
 
 impl Desk for StudioDesk {
@@ -51,7 +75,7 @@ impl Desk for StudioDesk {
 
     fn start<'a>(&'a self, request: RunRequest, by: &'a str) -> Reply<'a, String> {
         Box::pin(async move {
-            let wishes = Wishes { seed: request.seed, at_terminal: false, dashboard: None };
+            let wishes = Wishes { seed: request.seed, is_served: true, ..Wishes::default() };
             let yes = request.yes;
             let prepared = self.prepared(request).await?;
             if let Some(why) = refusal(&prepared, yes) {
@@ -60,15 +84,7 @@ impl Desk for StudioDesk {
             let run = Run::open(prepared, wishes, &self.0).map_err(internal)?;
             let id = run.id().to_owned();
             crate::serve::log(&format!("run {id} was started by {by}"));
-            let studio = Arc::clone(&self.0);
-            let told = id.clone();
-            tokio::spawn(async move {
-                let ended = match run.play(&studio).await {
-                    Ok(code) => format!("ended with code {}", code as u8),
-                    Err(error) => format!("could not go on: {error:#}"),
-                };
-                crate::serve::log(&format!("run {told} {ended}"));
-            });
+            play_aside(run, Arc::clone(&self.0));
             Ok(id)
         })
     }
@@ -158,22 +174,17 @@ impl StudioDesk {
         })?;
         let place = Place {
             scenario: folder.join(format!("{}.rhai", request.scenario)),
-            env: request.environment.unwrap_or_else(|| "dev".to_owned()),
-            set: request.set.into_iter().collect(),
+            surroundings: Surroundings {
+                env: request.environment.unwrap_or_else(|| "dev".to_owned()),
+                set: request.set.into_iter().collect(),
+            },
         };
-        let (answer, answered) = oneshot::channel();
-        // plan() runs scripts, which need a stack of their own size.
-        let work = thread::Builder::new().stack_size(THREAD_STACK).spawn(move || {
-            let _ = answer.send(prepare(&place)); // whoever asked may have gone
-        });
-        work.map_err(|error| internal(error.into()))?;
-        let mut prepared = match answered.await {
-            Ok(Ok(prepared)) => prepared,
-            Ok(Err(Unprepared::Mistakes(mistakes, _))) => {
+        let mut prepared = match prepared_aside(place).await.map_err(internal)? {
+            Ok(prepared) => prepared,
+            Err(Unprepared::Mistakes(mistakes, _)) => {
                 return Err(Refusal::Invalid(mistakes.iter().map(problem).collect()));
             }
-            Ok(Err(Unprepared::Failed(error))) => return Err(internal(error)),
-            Err(_) => return Err(Refusal::Internal("preparing the scenario panicked: please report it".into())),
+            Err(Unprepared::Failed(error)) => return Err(internal(error)),
         };
         if let Some(count) = request.agents {
             if !(1..=MOST_AGENTS).contains(&count) {

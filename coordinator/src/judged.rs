@@ -121,6 +121,7 @@ fn unresolved(outcome: &Outcome) -> Vec<UnresolvedCue> {
         Some(Sent::After(_)) => None,
         Some(Sent::Nothing) => Some("its function sent no request".to_owned()),
         Some(Sent::Failed(error)) => Some(format!("its function failed: {error}")),
+        Some(Sent::Unknown) => Some("the coordinator died while it was fired".to_owned()),
         None => Some("its function had not returned when the run ended".to_owned()),
     };
     let started = outcome.started.map_or(0, |started| started.0);

@@ -5,6 +5,7 @@ mod cli;
 mod prepare;
 mod start;
 mod run;
+mod opening;
 mod play;
 mod conclusion;
 mod written;

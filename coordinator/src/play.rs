@@ -1,36 +1,42 @@
 //! One run, from a prepared scenario to its verdict, whoever asked for it: `start` on the command line or `serve` from a
 //! dashboard.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::Context as _;
-use rand::RngExt as _;
 use rehearsal_engine::{RunClock, Setup};
 use rehearsal_fleet::{Launcher as _, Local, LocalOptions, Order as LaunchOrder};
-use rehearsal_link::Assignment;
+use rehearsal_link::{Assignment, LeaseTerms};
 use rehearsal_metrics::Limits;
-use rehearsal_plan::AgentNumber;
+use rehearsal_plan::{AgentNumber, Launch};
+use rehearsal_proto::join::JoinBlob;
 use rehearsal_report::view::{EventRow, RunNow, RunState};
-use rehearsal_store::{About, Store};
+use rehearsal_store::{Batch, Options, Store};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 use crate::conclusion::{conclude, print};
-use crate::counters;
 use crate::exit::ExitCode;
 use crate::judged::Judged;
+use crate::opening::Wishes;
 use crate::prepare::Prepared;
+use crate::run::anchor::Anchor;
+use crate::run::authority::AUTHORITY;
 use crate::run::board::Board;
 use crate::run::control::Order;
 use crate::run::director::Director;
-use crate::run::folder::{Folder, new_id};
-use crate::run::services::Services;
+use crate::run::folder::Folder;
+use crate::run::past::{Past, STAGE, Stage};
+use crate::run::services::{Guests, Listeners, Services};
 use crate::run::target::Target;
 use crate::run::{Conductor, Doors, Ears, Interrupts, Keeper, Outcome, Settings, Showing, Terminal, end_agents};
 use crate::serve::log;
-use crate::studio::{Live, ORDERS, Studio};
+use crate::studio::Studio;
+use crate::{archive, counters};
 
+/// The file of the join blob in the run's folder.
+const JOIN: &str = "join";
 /// Messages of agents that wait for the conductor: a window of each of a hundred agents.
 const INBOX: usize = 4_096;
 /// How long `teardown()` may take.
@@ -38,49 +44,21 @@ const TEARDOWN: Duration = Duration::from_secs(60);
 /// How long a local agent may take to end when asked, before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How a run is to be played.
-pub struct Wishes {
-    /// The seed of all random numbers; none for a new one.
-    pub seed: Option<u64>,
-    /// Somebody sits at the terminal: show the run there, print its summary, let Ctrl-C end it.
-    pub at_terminal: bool,
-    /// Where its dashboard is.
-    pub dashboard: Option<String>,
-}
-
 /// A run that has its id and its folder.
 pub struct Run {
-    prepared: Prepared,
-    wishes: Wishes,
-    id: String,
-    seed: u64,
-    folder: Folder,
-    store: Store,
-    board: Arc<Board>,
-    orders: mpsc::Receiver<Order>,
+    pub(crate) prepared: Prepared,
+    pub(crate) wishes: Wishes,
+    pub(crate) id: String,
+    pub(crate) seed: u64,
+    pub(crate) folder: Folder,
+    pub(crate) store: Store,
+    /// What a former life of the coordinator left of it.
+    pub(crate) past: Option<Past>,
+    pub(crate) board: Arc<Board>,
+    pub(crate) orders: mpsc::Receiver<Order>,
 }
 
 impl Run {
-    /// Gives a run its id, its folder and its place among the studio's live runs.
-    pub fn open(prepared: Prepared, wishes: Wishes, studio: &Studio) -> anyhow::Result<Self> {
-        let id = new_id(SystemTime::now().into(), rand::rng().random());
-        let seed = wishes.seed.unwrap_or_else(|| rand::rng().random());
-        let folder = Folder::create(studio.out(), &id)?;
-        write_sources(&folder, &prepared)?;
-        let store = Store::create(&folder.database(), &about(&prepared, &id, seed)?)?;
-        let (sender, orders) = mpsc::channel(ORDERS);
-        let run = RunNow {
-            id: id.clone(),
-            scenario: prepared.name.clone(),
-            environment: prepared.environment_name.clone(),
-            state: RunState::Launching,
-            ..RunNow::default()
-        };
-        let board = Arc::new(Board::new(run, cores_of_an_agent(prepared.environment.agents.count)));
-        studio.enter(Live { folder: folder.clone(), board: Arc::clone(&board), orders: sender })?;
-        Ok(Self { prepared, wishes, id, seed, folder, store, board, orders })
-    }
-
     /// The run's id.
     pub fn id(&self) -> &str {
         &self.id
@@ -99,15 +77,25 @@ impl Run {
     }
 
     async fn perform(self) -> anyhow::Result<ExitCode> {
-        let Self { prepared, wishes, id, seed, folder, store, board, orders } = self;
-        let target = Target::open(&prepared.environment).await?;
-        let clock = Arc::new(RunClock::starting_at(Instant::now()));
+        let Self { prepared, wishes, id, seed, folder, mut store, past, board, orders } = self;
+        // Of a run whose coordinator died before it had launched anything, nothing is left to go on with.
+        let past = past.filter(|past| past.stage.is_some());
+        let former = past.as_ref().and_then(|past| past.stage.clone());
+        let target = Target::open(&prepared.environment, former.as_ref().map(|stage| stage.target.as_str())).await?;
+        let anchor = former.as_ref().map_or_else(Anchor::now, |stage| stage.anchor.clone());
+        let clock = Arc::new(anchor.clock());
         let mut setup = setup(&prepared, &target, seed);
         let director = Director::new(setup.clone(), Arc::clone(&clock));
         let mut doors = Doors::new(orders, wishes.at_terminal.then(Interrupts::new).transpose()?);
-        let set_up = match doors.unless_stopped(set_up(&director)).await {
-            Some(set_up) => set_up?,
-            None => Err("it was stopped before it had returned".to_owned()),
+        let set_up = match &former {
+            Some(stage) => {
+                director.share(stage.common.clone());
+                Ok(stage.common.clone())
+            }
+            None => match doors.unless_stopped(set_up(&director)).await {
+                Some(set_up) => set_up?,
+                None => Err("it was stopped before it had returned".to_owned()),
+            },
         };
         match set_up {
             Ok(common) => setup.common = common,
@@ -117,25 +105,45 @@ impl Run {
                 log(&format!("error: {error}"));
                 let run = board.run();
                 board.publish(|_| failed(run, &error));
+                archive::store_failure(&mut store);
                 return Ok(if doors.is_stopped() { ExitCode::Stopped } else { ExitCode::Failed });
             }
         }
+        let advertise = former.as_ref().map_or(wishes.advertise.clone(), |stage| stage.advertise.clone());
+        let listeners = Listeners::open(former.as_ref().map(|stage| stage.listeners), advertise.is_some()).await?;
+        let stage = Stage {
+            anchor,
+            target: target.url().to_string(),
+            common: setup.common.clone(),
+            listeners: listeners.addresses()?,
+            advertise,
+        };
+        let fact = (STAGE.to_owned(), serde_json::to_value(&stage).context("writing the stage as JSON")?);
+        store.commit(&Batch { facts: vec![fact], ..Batch::default() })?;
         let agents = &prepared.environment.agents;
         let settings = Settings {
             run_id: id.clone(),
             plan: setup.plan.clone(),
             seed,
-            assignment: assignment(&setup, &id, agents.count)?,
+            assignment: assignment(&setup, &prepared.data_files, &id, agents.count)?,
             agents: agents.count as usize,
             cores: cores_of_an_agent(agents.count),
             weights: agents.weights.clone(),
+            lease: LeaseTerms { lease: agents.lease, drain: agents.drain },
+            is_joined: agents.launch == Launch::Join,
         };
         let terminal = wishes.at_terminal.then(|| Terminal::new(wishes.dashboard.clone()));
-        let stage = Stage { folder: &folder, store, doors: &mut doors, director: director.clone(), clock };
-        let outcome = conduct(stage, settings, Showing::new(Arc::clone(&board), terminal)).await?;
-        let counted = counters::compare(&target, &outcome.timeline).await;
+        let keeper = Keeper::start(store, Options { slow: wishes.slow_disk });
+        let was_resumed = past.is_some();
+        let scene = Scene { folder: &folder, keeper, doors: &mut doors, director: director.clone(), clock, past };
+        let places = Places { listeners, advertise: stage.advertise };
+        let outcome = conduct(scene, places, settings, Showing::new(Arc::clone(&board), terminal)).await?;
+        // A demo that was started anew has forgotten what it had counted before.
+        let counted = if was_resumed { Ok(None) } else { counters::compare(&target, &outcome.timeline).await };
         let (launcher, ended) = conclude(&prepared, &id, &folder, &board, outcome, &counted);
         end_agents(launcher).await?;
+        folder.remove(AUTHORITY);
+        folder.remove(JOIN);
         if let (Ok(Judged { report, .. }), true) = (&ended, wishes.at_terminal) {
             print(report, &folder);
         }
@@ -147,14 +155,20 @@ impl Run {
 }
 
 /// What a conductor works with.
-struct Stage<'a> {
+struct Scene<'a> {
     folder: &'a Folder,
-    store: Store,
+    keeper: Keeper,
     doors: &'a mut Doors,
     director: Director,
     clock: Arc<RunClock>,
+    past: Option<Past>,
 }
 
+/// Where agents come to.
+struct Places {
+    listeners: Listeners,
+    advertise: Option<String>,
+}
 /// Calls `teardown()`, for as long as it takes or until somebody has had enough.
 async fn tear_down(director: &Director, doors: &mut Doors) {
     let called = tokio::time::timeout(TEARDOWN, doors.unless_stopped(director.call("teardown", None))).await;
@@ -189,28 +203,58 @@ async fn set_up(director: &Director) -> anyhow::Result<Result<serde_json::Value,
     Ok(common)
 }
 
-/// Launches agents and plays the plan with them.
-async fn conduct(stage: Stage<'_>, settings: Settings, showing: Showing) -> anyhow::Result<Outcome> {
-    let Stage { folder, store, doors, director, clock } = stage;
+/// Launches agents, finds those of a former life, or waits for those that come by themselves; plays the plan with them.
+async fn conduct(scene: Scene<'_>, places: Places, settings: Settings, showing: Showing) -> anyhow::Result<Outcome> {
+    let Scene { folder, keeper, doors, director, clock, past } = scene;
     let (arrivals, inbox) = mpsc::channel(INBOX);
-    let agents = settings.agents as u32;
-    let services = Services::start(&settings.run_id, agents, Arc::clone(&clock), arrivals).await?;
+    let guests = Guests {
+        fleet: &settings.run_id,
+        folder: folder.path(),
+        uses: settings.agents as u32,
+        advertise: places.advertise.as_deref(),
+    };
+    let services = Services::start(places.listeners, guests, Arc::clone(&clock), arrivals).await?;
     let (mut launcher, exits) = Local::new(LocalOptions {
         program: std::env::current_exe().context("finding this program")?,
         args: vec!["agent".into(), "--tied-to-stdin".into()],
+        fleet: settings.run_id.clone(),
         folder: folder.path().to_owned(),
         grace: GRACE,
     });
-    launcher.launch(&LaunchOrder { agents, join: services.blob.to_string() }).await?;
+    let alive = if past.is_some() { launcher.adopt()? } else { Vec::new() };
+    let has_started = past.as_ref().is_some_and(Past::has_started);
+    if settings.is_joined {
+        invite(folder, &services.blob, settings.agents)?;
+    } else if !has_started {
+        let agents = (settings.agents as u32).saturating_sub(alive.len() as u32);
+        launcher.launch(&LaunchOrder { agents, join: services.blob.to_string() }).await?;
+    }
     let ears = Ears { inbox, exits, doors };
-    let conductor = Conductor::new(settings, clock, director, launcher, Keeper::start(store), showing);
+    let conductor = Conductor::new(settings, clock, director, launcher, keeper, showing);
+    let conductor = match past {
+        Some(past) => conductor.resume(past, &alive),
+        None => conductor,
+    };
     let outcome = conductor.run(ears).await;
     services.stop();
     outcome
 }
 
+/// Leaves the join blob for whoever starts the agents.
+fn invite(folder: &Folder, blob: &JoinBlob, agents: usize) -> anyhow::Result<()> {
+    folder.write_secret(JOIN, blob.to_string().as_bytes())?;
+    let file = folder.path().join(JOIN);
+    log(&format!("waiting for {agents} agents: start each with `agent --join \"$(cat {})\"`", file.display()));
+    Ok(())
+}
+
 /// What every agent gets; the conductor fills in its name.
-fn assignment(setup: &Setup, run_id: &str, agents: u32) -> anyhow::Result<Assignment> {
+fn assignment(
+    setup: &Setup,
+    data_files: &Arc<BTreeMap<String, String>>,
+    run_id: &str,
+    agents: u32,
+) -> anyhow::Result<Assignment> {
     let json = |what: &str, value: serde_json::Result<String>| {
         value.map(Arc::from).with_context(|| format!("writing the {what} as JSON"))
     };
@@ -224,7 +268,7 @@ fn assignment(setup: &Setup, run_id: &str, agents: u32) -> anyhow::Result<Assign
         environment: json("environment", serde_json::to_string(&setup.environment))?,
         plan: json("plan", serde_json::to_string(&setup.plan))?,
         common: json("value of setup()", serde_json::to_string(&setup.common))?,
-        data: Arc::default(),
+        data: Arc::clone(data_files),
     })
 }
 
@@ -240,6 +284,7 @@ fn setup(prepared: &Prepared, target: &Target, seed: u64) -> Setup {
         environment: target.environment(&prepared.environment),
         target: target.url().clone(),
         plan: prepared.plan.clone(),
+        data: Arc::clone(&prepared.data),
         common: serde_json::Value::Null,
         seed,
         agent: AgentNumber(0),
@@ -247,25 +292,4 @@ fn setup(prepared: &Prepared, target: &Target, seed: u64) -> Setup {
         region: "local".to_owned(),
         limits: Limits::default(),
     }
-}
-
-/// The scenario and the environment as run; secrets stay out.
-fn write_sources(folder: &Folder, prepared: &Prepared) -> anyhow::Result<()> {
-    folder.write("scenario.rhai", prepared.source.text.as_bytes())?;
-    let environment =
-        serde_json::to_string_pretty(&prepared.environment.masked()).context("writing the environment as JSON")?;
-    folder.write("environment.json", environment.as_bytes())
-}
-
-fn about(prepared: &Prepared, run_id: &str, seed: u64) -> anyhow::Result<About> {
-    Ok(About {
-        run_id: run_id.to_owned(),
-        scenario: prepared.name.clone(),
-        environment: prepared.environment_name.clone(),
-        seed,
-        started_at_us: None,
-        plan: serde_json::to_value(&prepared.plan).context("writing the plan as JSON")?,
-        settings: serde_json::to_value(prepared.environment.masked()).context("writing the environment as JSON")?,
-        program: env!("CARGO_PKG_VERSION").to_owned(),
-    })
 }

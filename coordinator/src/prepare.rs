@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
-use rehearsal_plan::{Environment, Layer, Plan, Problem};
+use rehearsal_plan::{Data, Environment, Layer, Plan, Problem};
 use rehearsal_script::{Diagnostic, Severity, Source, validate};
 
 use crate::cli::Place;
@@ -26,8 +27,14 @@ pub struct Prepared {
     pub environment: Environment,
     /// What is to be done.
     pub plan: Plan,
+    /// The rows that users draw from.
+    pub data: Arc<Data>,
+    /// The same as it travels to agents: the content of each file, by name.
+    pub data_files: Arc<BTreeMap<String, String>>,
     /// What may not be as meant.
     pub warnings: Vec<Diagnostic>,
+    /// Where all of this was read.
+    pub place: Place,
 }
 
 /// Why it cannot be run.
@@ -72,14 +79,18 @@ pub fn prepare(place: &Place) -> Result<Prepared, Unprepared> {
     };
     let validated = validate(&source, &environment);
     let Some(plan) = validated.plan else { return Err(Unprepared::Mistakes(validated.diagnostics, source)) };
+    let data = Data::read(&plan, &validated.data).map_err(|problem| anyhow::anyhow!("reading the {problem}"))?;
     let name = path.file_stem().context("the scenario has no file name")?.to_string_lossy().into_owned();
     Ok(Prepared {
         name,
         source,
-        environment_name: place.env.clone(),
+        environment_name: place.surroundings.env.clone(),
         environment,
         plan,
+        data: Arc::new(data),
+        data_files: Arc::new(validated.data),
         warnings: validated.diagnostics,
+        place: place.clone(),
     })
 }
 
@@ -101,7 +112,7 @@ pub fn prepared_or_told(place: &Place) -> anyhow::Result<Option<Prepared>> {
 /// base.toml if there is one, the environment's own file, REHEARSAL_* variables, --set.
 fn environment(place: &Place) -> Result<Environment, Vec<Diagnostic>> {
     let folder = place.scenario.parent().unwrap_or(Path::new("")).join("environments");
-    let own = folder.join(format!("{}.toml", place.env));
+    let own = folder.join(format!("{}.toml", place.surroundings.env));
     let mut layers = Vec::new();
     for (path, required) in [(folder.join("base.toml"), false), (own, true)] {
         match fs::read_to_string(&path) {
@@ -114,8 +125,10 @@ fn environment(place: &Place) -> Result<Environment, Vec<Diagnostic>> {
     let variables: BTreeMap<String, String> = std::env::vars()
         .filter(|(name, _)| name.starts_with("REHEARSAL_") && name != rehearsal_agent::JOIN_VARIABLE)
         .collect();
-    let read = Environment::from_layers(&layers, &variables, &place.set);
-    read.map_err(|problems| problems.into_iter().map(|problem| from_problem(&place.env, problem)).collect())
+    let read = Environment::from_layers(&layers, &variables, &place.surroundings.set);
+    read.map_err(|problems| {
+        problems.into_iter().map(|problem| from_problem(&place.surroundings.env, problem)).collect()
+    })
 }
 
 fn missing(path: &Path, folder: &Path, error: &std::io::Error) -> Diagnostic {

@@ -9,14 +9,18 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use rehearsal_api::{Command, Listen, Reach, Server, Token};
+use rehearsal_store::is_being_written;
 use tokio::sync::oneshot;
 
 use crate::cli;
-use crate::desk::StudioDesk;
+use crate::desk::{StudioDesk, play_aside, prepared_aside};
 use crate::exit::ExitCode;
+use crate::opening::{Wishes, is_to_be_taken_up, place_of};
+use crate::play::Run;
+use crate::prepare::Unprepared;
 use crate::run::Interrupts;
 use crate::run::control::Order;
-use crate::run::folder::Control;
+use crate::run::folder::{Control, Folder};
 use crate::studio::Studio;
 use crate::web::ASSETS;
 
@@ -39,11 +43,36 @@ pub fn serve(options: &cli::Serve) -> anyhow::Result<ExitCode> {
         let studio = Arc::new(Studio::new(&options.runs.out, Some(&options.scenarios)));
         let (server, address) = open_doors(&studio, options.listen, "--listen", kept_token(&options.runs.out)?)?;
         writeln!(std::io::stdout(), "{address}").context("printing the address")?;
+        take_up_runs(&studio).await;
         interrupts.recv().await;
         end_runs(&studio, &mut interrupts).await;
         server.stop().await;
         Ok(ExitCode::Pass)
     })
+}
+
+/// Goes on with the runs of a former `serve` that died.
+async fn take_up_runs(studio: &Arc<Studio>) {
+    let open = Folder::all(studio.out()).into_iter();
+    let open = open.filter(|folder| !is_being_written(&folder.database()) && is_to_be_taken_up(folder));
+    for folder in open {
+        let id = folder.id();
+        match take_up(studio, folder).await {
+            Ok(()) => log(&format!("run {id} goes on: its coordinator had died")),
+            Err(error) => log(&format!("run {id} is not judged, and cannot go on: {error:#}")),
+        }
+    }
+}
+
+async fn take_up(studio: &Arc<Studio>, folder: Folder) -> anyhow::Result<()> {
+    let prepared = match prepared_aside(place_of(&folder)?).await? {
+        Ok(prepared) => prepared,
+        Err(Unprepared::Mistakes(mistakes, source)) => bail!("{} has {} mistakes now", source.name, mistakes.len()),
+        Err(Unprepared::Failed(error)) => return Err(error),
+    };
+    let wishes = Wishes { is_served: true, ..Wishes::default() };
+    play_aside(Run::resume(prepared, wishes, studio, folder)?, Arc::clone(studio));
+    Ok(())
 }
 
 /// The token of this folder of runs: pages that are open when the coordinator comes back still hold the right one.

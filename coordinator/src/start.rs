@@ -2,34 +2,55 @@
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use rehearsal_api::{Server, Token};
 use rehearsal_plan::Launch;
 
-use crate::cli::{self, Dashboard};
+use crate::cli::{self, Dashboard, Place};
 use crate::exit::ExitCode;
-use crate::play::{Run, Wishes};
+use crate::opening::{Wishes, place_of};
+use crate::play::Run;
 use crate::prepare::{Prepared, prepared_or_told};
+use crate::run::folder::Folder;
 use crate::serve::{log, open_doors};
 use crate::studio::Studio;
 
 /// Where the dashboard is unless somebody says otherwise, or is there already.
 const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7_700);
 
-/// Plays a scenario.
+/// Plays a scenario, or goes on with a run whose coordinator died.
 pub fn start(options: &cli::Start) -> anyhow::Result<ExitCode> {
-    let Some(mut prepared) = prepared_or_told(&options.place)? else { return Ok(ExitCode::Usage) };
-    if let Some(count) = options.agents {
-        (prepared.environment.agents.launch, prepared.environment.agents.count) = (Launch::Local, count);
+    let former = options.resume.as_deref().map(|run| Folder::find(&options.runs.out, run)).transpose()?;
+    let place = match &former {
+        Some(folder) => former_place(folder, options)?,
+        None => Place {
+            scenario: options.scenario.clone().context("no scenario was named")?,
+            surroundings: options.surroundings.clone(),
+        },
+    };
+    let Some(mut prepared) = prepared_or_told(&place)? else { return Ok(ExitCode::Usage) };
+    if let Some((launch, count)) = options.agents {
+        (prepared.environment.agents.launch, prepared.environment.agents.count) = (launch, count);
     }
-    if let Some(refusal) = refusal(&prepared, options.yes) {
+    if let Some(refusal) = refusal(&prepared, options.yes || former.is_some()) {
         let _ = writeln!(std::io::stderr(), "error: {refusal}");
         return Ok(ExitCode::Usage);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.context("starting a runtime")?.block_on(play(prepared, options))
+    runtime.context("starting a runtime")?.block_on(play(prepared, former, options))
+}
+
+/// Where the scenario of a former run is. Whoever names one as well must mean the same.
+fn former_place(folder: &Folder, options: &cli::Start) -> anyhow::Result<Place> {
+    let place = place_of(folder)?;
+    let same = |named: &PathBuf| named.canonicalize().ok() == place.scenario.canonicalize().ok();
+    if let Some(named) = options.scenario.as_ref().filter(|named| !same(named)) {
+        bail!("run {} plays {}, not {}", folder.id(), place.scenario.display(), named.display());
+    }
+    Ok(place)
 }
 
 /// What cannot be started though it is no mistake in the scenario.
@@ -38,17 +59,27 @@ pub(crate) fn refusal(prepared: &Prepared, yes: bool) -> Option<&'static str> {
         return Some("the environment is production: say --yes if you mean it");
     }
     match prepared.environment.agents.launch {
-        Launch::Local => None,
-        Launch::Ec2 => Some("agents.launch = \"ec2\" is not built yet: use local"),
-        Launch::Join => Some("agents.launch = \"join\" is not built yet: use local"),
+        Launch::Local | Launch::Join => None,
+        Launch::Ec2 => Some("agents.launch = \"ec2\" is not built yet: use local or join"),
     }
 }
 
-async fn play(prepared: Prepared, options: &cli::Start) -> anyhow::Result<ExitCode> {
+async fn play(prepared: Prepared, former: Option<Folder>, options: &cli::Start) -> anyhow::Result<ExitCode> {
     let studio = Arc::new(Studio::new(&options.runs.out, None));
     let (server, dashboard) = doors(&studio, options.dashboard)?;
-    let wishes = Wishes { seed: options.seed, at_terminal: true, dashboard };
-    let played = Run::open(prepared, wishes, &studio)?.play(&studio).await;
+    let wishes = Wishes {
+        seed: options.seed,
+        at_terminal: true,
+        is_served: false,
+        dashboard,
+        advertise: options.advertise.clone(),
+        slow_disk: options.slow_disk,
+    };
+    let run = match former {
+        Some(folder) => Run::resume(prepared, wishes, &studio, folder)?,
+        None => Run::open(prepared, wishes, &studio)?,
+    };
+    let played = run.play(&studio).await;
     server.stop().await;
     played
 }

@@ -55,7 +55,7 @@ fn planned(prepared: &Prepared) -> u64 {
 fn trace(prepared: Prepared) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting a runtime")?;
     runtime.block_on(async {
-        let target = Target::open(&prepared.environment).await?;
+        let target = Target::open(&prepared.environment, None).await?;
         let first = prepared.plan.scenarios.first().context("the plan has no scenario")?;
         let (run, stay) = (first.run.clone(), stay(&first.load));
         let setup = Setup {
@@ -63,6 +63,7 @@ fn trace(prepared: Prepared) -> anyhow::Result<ExitCode> {
             environment: target.environment(&prepared.environment),
             target: target.url().clone(),
             plan: prepared.plan,
+            data: prepared.data,
             common: serde_json::Value::Null,
             seed: 0,
             agent: AgentNumber(0),

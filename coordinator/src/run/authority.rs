@@ -1,34 +1,58 @@
-//! The fleet's authority as the services share it.
+//! The fleet's authority as the services share it. It is kept before an answer leaves: agents of this coordinator are known
+//! to the one that takes its run up.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rehearsal_fleet::{Authority, IssuedCertificate, Refused};
+use tonic::Status;
+
+/// Its file in the run's folder. It goes with the run's last agent.
+pub(crate) const AUTHORITY: &str = "authority.json";
 
 /// The authority behind a lock that is held for one call at a time, never across a wait.
 #[derive(Clone)]
-pub(super) struct SharedAuthority(Arc<Mutex<Authority>>);
+pub(super) struct SharedAuthority {
+    authority: Arc<Mutex<Authority>>,
+    folder: PathBuf,
+}
 
 impl SharedAuthority {
-    pub(super) fn new(authority: Authority) -> Self {
-        Self(Arc::new(Mutex::new(authority)))
+    pub(super) fn new(authority: Authority, folder: &Path) -> Self {
+        Self { authority: Arc::new(Mutex::new(authority)), folder: folder.to_owned() }
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Authority, u64) -> T) -> T {
         // A panic while it was held cannot have left half an admission: they are single insertions.
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner), now_unix())
+        work(&mut self.authority.lock().unwrap_or_else(PoisonError::into_inner), now_unix())
     }
 
-    pub(super) fn admit(&self, token: &str, public_key: &[u8]) -> Result<IssuedCertificate, Refused> {
-        self.with(|authority, now| authority.admit(token, public_key, now))
+    #[allow(clippy::result_large_err)] // tonic's own type
+    pub(super) fn admit(&self, token: &str, public_key: &[u8]) -> Result<IssuedCertificate, Status> {
+        self.issue(|authority, now| authority.admit(token, public_key, now))
     }
 
-    pub(super) fn renew(&self, certificate: &[u8], public_key: &[u8]) -> Result<IssuedCertificate, Refused> {
-        self.with(|authority, now| authority.renew(certificate, public_key, now))
+    #[allow(clippy::result_large_err)] // tonic's own type
+    pub(super) fn renew(&self, certificate: &[u8], public_key: &[u8]) -> Result<IssuedCertificate, Status> {
+        self.issue(|authority, now| authority.renew(certificate, public_key, now))
     }
 
     pub(super) fn agent_of(&self, certificate: &[u8]) -> Option<u32> {
         self.with(|authority, now| authority.agent_of(certificate, now))
+    }
+
+    #[allow(clippy::result_large_err)] // tonic's own type
+    fn issue(
+        &self,
+        how: impl FnOnce(&mut Authority, u64) -> Result<IssuedCertificate, Refused>,
+    ) -> Result<IssuedCertificate, Status> {
+        self.with(|authority, now| {
+            let issued = how(authority, now).map_err(|refused| Status::permission_denied(refused.to_string()))?;
+            // An agent may ask again: with the same key it is the same agent.
+            authority.save(&self.folder).map_err(|error| Status::unavailable(error.to_string()))?;
+            Ok(issued)
+        })
     }
 }
 

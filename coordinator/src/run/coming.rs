@@ -16,7 +16,7 @@ use super::services::Arrival;
 impl Conductor {
     pub(super) fn on_arrival(&mut self, arrival: Arrival) -> Option<Event<Interval>> {
         match arrival {
-            Arrival::Joined { agent, instance } => Some(self.enter(agent, instance)),
+            Arrival::Joined { agent, instance } => self.enter(agent, instance),
             Arrival::Connected { session, outgoing } => {
                 self.sessions.insert(session, outgoing);
                 None
@@ -29,16 +29,22 @@ impl Conductor {
         }
     }
 
-    fn enter(&mut self, agent: AgentNumber, instance: String) -> Event<Interval> {
+    fn enter(&mut self, agent: AgentNumber, instance: String) -> Option<Event<Interval>> {
         let member = self.roster.enter(agent, instance, self.settings.weights.as_deref()).clone();
+        self.keeper.member(agent, &member);
+        self.tell(EventKind::Agent, &member.id, "joined".to_owned());
+        self.assignment_of(agent)
+    }
+
+    /// What an agent of the roster is to play.
+    pub(super) fn assignment_of(&self, agent: AgentNumber) -> Option<Event<Interval>> {
+        let member = self.roster.get(agent)?;
         let assignment = Assignment {
             agent_id: member.id.clone(),
             region: member.region.clone(),
             ..self.settings.assignment.clone()
         };
-        self.keeper.member(agent, &member);
-        self.tell(EventKind::Agent, &member.id, "joined".to_owned());
-        Event::Assign { agent, assignment: Arc::new(assignment), weight: member.weight }
+        Some(Event::Assign { agent, assignment: Arc::new(assignment), weight: member.weight })
     }
 
     pub(super) fn on_exit(&mut self, exit: &Exit) -> Option<Event<Interval>> {
@@ -49,14 +55,22 @@ impl Conductor {
             self.go(lifecycle::Event::Vanished(text));
             return None;
         };
+        Some(self.ended(agent, &format!("({status})")))
+    }
+
+    /// Notes that the process of an agent has ended.
+    pub(super) fn ended(&mut self, agent: AgentNumber, how: &str) -> Event<Interval> {
         let name = self.roster.name(agent);
         if let Some(member) = self.roster.get_mut(agent) {
             member.ended = true;
             self.keeper.member(agent, member);
         }
-        if !self.is_ending() {
-            self.note(EventKind::Agent, name, format!("its process ended ({status})"));
+        let has_left = self.timeline.agents().get(&agent.0).is_some_and(|record| record.left_at.is_some());
+        if has_left {
+            self.tell(EventKind::Agent, &name, format!("its process ended {how}"));
+        } else if !self.is_ending() {
+            self.note(EventKind::Agent, name, format!("its process ended {how}"));
         }
-        Some(Event::ProcessEnded { agent })
+        Event::ProcessEnded { agent }
     }
 }

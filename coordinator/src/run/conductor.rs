@@ -2,16 +2,16 @@
 //! machines (the [`Lifecycle`] of the run, the [`CoordinatorEnd`] of the link), performs their effects, and keeps the
 //! timeline.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rehearsal_engine::RunClock;
 use rehearsal_fleet::{Exit, Local};
 use rehearsal_link::coordinator::{CoordinatorConfig, Effect, Event, Opening};
-use rehearsal_link::{CoordinatorEnd, Epoch, LeaseTerms, Session, StopKind};
+use rehearsal_link::{CoordinatorEnd, Epoch, Session, StopKind};
 use rehearsal_metrics::{Interval, Limits, Timeline};
-use rehearsal_plan::{AgentNumber, RunTime, Takeover};
+use rehearsal_plan::{AgentNumber, RunTime};
 use rehearsal_proto::v1;
 use rehearsal_report::view::{EventKind, EventRow, RunState};
 use rehearsal_verdict::WatchedThresholds;
@@ -24,7 +24,8 @@ use super::director::Director;
 use super::doors::{Doors, interrupted};
 use super::keeping::{Keeper, Stored};
 use super::lifecycle::{self, Lifecycle};
-use super::outcome::{Note, Outcome, Settings};
+use super::outcome::{Ending, Note, Outcome, Settings};
+use super::past::{STOP, Stopped};
 use super::playing::CueDone;
 use super::roster::Roster;
 use super::services::Arrival;
@@ -32,6 +33,8 @@ use super::showing::Showing;
 use super::telling::state_name;
 use crate::archive::CORES;
 
+/// That of the coordinator that started the run.
+const FIRST_EPOCH: Epoch = Epoch(1);
 /// Slots of the plan: enough that a thousand agents get fair shares, few enough to be sent with every version.
 const SLOTS: usize = 1_024;
 /// How long agents that have joined may take to arm.
@@ -59,6 +62,8 @@ pub struct Conductor {
     /// Some agent has a version in force in which plan time stands still.
     pub(super) is_paused: bool,
     pub(super) end: CoordinatorEnd<Interval>,
+    /// Agents whose lost users may come once more, and from when on.
+    pub(super) returning: BTreeMap<AgentNumber, RunTime>,
     pub(super) sessions: HashMap<Session, mpsc::Sender<Result<v1::CoordinatorMessage, Status>>>,
     pub(super) roster: Roster,
     pub(super) timeline: Timeline,
@@ -71,7 +76,7 @@ pub struct Conductor {
     pub(super) started_at: SystemTime,
     pub(super) load_ended: Option<RunTime>,
     /// Events before the start, which tells what their times are.
-    pub(super) early: Vec<(RunTime, EventRow)>,
+    pub(super) early: Vec<(RunTime, EventRow, bool)>,
     pub(super) notes: Vec<Note>,
     pub(super) watched: WatchedThresholds,
     pub(super) launcher: Local,
@@ -80,7 +85,7 @@ pub struct Conductor {
 }
 
 impl Conductor {
-    /// A conductor whose agents have been launched.
+    /// The conductor of a run that begins, and whose agents have been launched.
     pub(crate) fn new(
         settings: Settings,
         clock: Arc<RunClock>,
@@ -89,13 +94,13 @@ impl Conductor {
         keeper: Keeper,
         showing: Showing,
     ) -> Self {
-        let takeover: Takeover = settings.plan.takeover;
-        let config = CoordinatorConfig { epoch: Epoch(1), lease: LeaseTerms::default(), takeover };
+        let config = CoordinatorConfig { epoch: FIRST_EPOCH, lease: settings.lease, takeover: settings.plan.takeover };
         Self {
-            life: Lifecycle::new(settings.agents),
+            life: Lifecycle::new(settings.agents, settings.is_joined),
             is_over: false,
             is_paused: false,
             end: CoordinatorEnd::new(config),
+            returning: BTreeMap::new(),
             sessions: HashMap::new(),
             roster: Roster::default(),
             timeline: Timeline::new(Limits::default()),
@@ -123,6 +128,8 @@ impl Conductor {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.keeper.fact(CORES, self.settings.cores);
         self.step(lifecycle::Event::Launched);
+        // What a former life left to do.
+        self.go(lifecycle::Event::Tick);
         while !self.is_over {
             let event = tokio::select! {
                 // What agents say, and their coming and going.
@@ -247,7 +254,11 @@ impl Conductor {
     }
 
     pub(super) fn order_stop(&mut self, kind: StopKind) -> Event<Interval> {
-        self.load_ended.get_or_insert(self.clock.now());
+        let ended = *self.load_ended.get_or_insert(self.clock.now());
+        let by_operator = self.life.ending == Ending::Operator;
+        let stopped = Stopped { is_hard: kind == StopKind::Hard, at_us: ended.0, by_operator };
+        // Not awaited: a stop must not wait for a disk. What agents were told they say again to whoever leads the run then.
+        self.keeper.urgent_fact(STOP, serde_json::json!(stopped));
         Event::Stop(kind)
     }
 
@@ -268,7 +279,7 @@ impl Conductor {
     fn proceed(&mut self) {
         let now = self.now();
         match self.life.state {
-            RunState::Gathering => self.go(lifecycle::Event::Joined(self.roster.len())),
+            RunState::Gathering => self.go(lifecycle::Event::Joined(self.roster.alive())),
             RunState::Running => self.play(now),
             RunState::Stopping if self.everyone_has_left() => self.go(lifecycle::Event::UsersGone),
             _ => {}
@@ -276,6 +287,7 @@ impl Conductor {
         if self.is_ending() && self.everyone_is_done() {
             self.go(lifecycle::Event::AllIn);
         }
+        self.bring_back(now);
         self.go(lifecycle::Event::Tick);
         self.answer_orders();
         self.show(now);

@@ -34,6 +34,8 @@ pub enum Sent {
     Nothing,
     /// It failed.
     Failed(String),
+    /// The coordinator died while it was fired: nobody knows, and it is not fired again.
+    Unknown,
 }
 
 impl Fired {
@@ -44,6 +46,7 @@ impl Fired {
             Some(Sent::After(micros)) => format!("sent {:.1} ms after its instant", *micros as f64 / 1e3),
             Some(Sent::Nothing) => "its function sent no request".to_owned(),
             Some(Sent::Failed(why)) => format!("its function failed: {why}"),
+            Some(Sent::Unknown) => "unknown: the coordinator died while it was fired".to_owned(),
         }
     }
 
@@ -81,6 +84,13 @@ impl CueBook {
     pub(super) fn new(cues: &[Cue], run_id: &str) -> Self {
         let waiting = cues.iter().filter(|cue| cue.when != CueTime::ByHand).cloned().collect();
         Self { run_id: run_id.to_owned(), waiting, all: cues.to_vec(), fired: Vec::new() }
+    }
+
+    /// Goes on with the firings that a former life of the coordinator wrote down. What it had announced is not fired again.
+    pub(super) fn restore(&mut self, fired: Vec<Fired>) {
+        let planned = |cue: &Cue| fired.iter().any(|fired| fired.by == PLAN && fired.announcement.name == cue.name);
+        self.waiting.retain(|cue| !planned(cue));
+        self.fired = fired;
     }
 
     /// Cues whose time has nearly come; each is given once, with the instant that can still be kept.
@@ -199,6 +209,20 @@ mod tests {
         let mut book = CueBook::new(&[cue(CueTime::At(Duration::ZERO))], "r1");
         let due = book.due(&versions(), RunTime(5_000_000), RunTime(6_000_000));
         assert_eq!(due[0].0.at, RunTime(6_300_000));
+    }
+
+    #[test]
+    fn what_was_announced_by_a_former_life_is_not_fired_again() {
+        let mut before = CueBook::new(&[cue(CueTime::At(Duration::ZERO))], "r1");
+        before.due(&versions(), RunTime(5_000_000), RunTime(6_000_000));
+        let fired =
+            before.fired().iter().map(|fired| Fired { outcome: Some(Sent::Unknown), ..fired.clone() }).collect();
+        let mut after = CueBook::new(&[cue(CueTime::At(Duration::ZERO))], "r1");
+        after.restore(fired);
+        assert!(after.due(&versions(), RunTime(5_000_000), RunTime(9_000_000)).is_empty());
+        assert!(!after.is_open() && after.unfired().is_empty());
+        let (by_hand, _) = after.fire_now("open_vote", RunTime(9_000_000), "host").unwrap();
+        assert_eq!((by_hand.firing, by_hand.number), (2, 2));
     }
 
     #[test]

@@ -88,6 +88,16 @@ impl Folder {
         self.write_for(name, content, 0o644)
     }
 
+    /// The same for its owner's eyes only.
+    pub fn write_secret(&self, name: &str, content: &[u8]) -> anyhow::Result<()> {
+        self.write_for(name, content, 0o600)
+    }
+
+    /// Removes a file that may be there.
+    pub fn remove(&self, name: &str) {
+        let _ = fs::remove_file(self.0.join(name)); // it may never have been there
+    }
+
     fn write_for(&self, name: &str, content: &[u8], mode: u32) -> anyhow::Result<()> {
         let (path, part) = (self.0.join(name), self.0.join(format!(".{name}.part")));
         let options = || fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&part);
@@ -98,12 +108,12 @@ impl Folder {
     /// Leaves word how the running run is reached; for its owner's eyes only.
     pub fn open_control(&self, control: &Control) -> anyhow::Result<()> {
         let text = serde_json::to_string_pretty(control).context("writing the control address as JSON")?;
-        self.write_for(CONTROL, text.as_bytes(), 0o600)
+        self.write_secret(CONTROL, text.as_bytes())
     }
 
     /// Takes that word back: the run is over.
     pub fn close_control(&self) {
-        let _ = fs::remove_file(self.0.join(CONTROL)); // it may never have been there
+        self.remove(CONTROL);
     }
 
     /// How the run is reached, if it is running.

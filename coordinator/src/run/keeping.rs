@@ -21,6 +21,11 @@ use tokio::sync::mpsc;
 use super::cues::{Fired, Sent};
 use super::roster::Member;
 
+/// Under which name it is stored until when the coordinator lived, in microseconds of run time.
+pub(crate) const SEEN: &str = "seen_us";
+/// In the detail of an event: the report tells of it.
+pub(crate) const NOTE: &str = "note";
+
 /// The time between batches that nobody waits for.
 const PACE: Duration = Duration::from_millis(250);
 
@@ -58,9 +63,9 @@ pub(super) enum Stored {
 
 impl Keeper {
     /// Puts a thread before the database of a run that begins.
-    pub(crate) fn start(store: Store) -> Self {
+    pub(crate) fn start(store: Store, options: Options) -> Self {
         let (sender, done) = mpsc::unbounded_channel();
-        let writer = Writer::start(store, Options::default(), move |_, result| {
+        let writer = Writer::start(store, options, move |_, result| {
             let _ = sender.send(result); // the run may be over
         });
         Self {
@@ -99,11 +104,11 @@ impl Keeper {
         self.is_urgent = true;
     }
 
-    /// Stores an event of the log.
-    pub(super) fn event(&mut self, row: &EventRow) {
+    /// Stores an event of the log, and whether the report tells of it.
+    pub(super) fn event(&mut self, row: &EventRow, is_note: bool) {
         let EventRow { at_s, kind, who, text } = row.clone();
         let kind = format!("{kind:?}").to_lowercase();
-        let detail = serde_json::Value::Null;
+        let detail = serde_json::json!({ NOTE: is_note });
         self.batch.events.push(rehearsal_store::Event { at_s, kind, who, text, detail });
     }
 
@@ -117,7 +122,14 @@ impl Keeper {
             weight: member.weight,
             ended: member.ended,
             lost: member.lost,
+            life: member.life,
         });
+    }
+
+    /// Stores a fact that others will go by: at once.
+    pub(super) fn urgent_fact(&mut self, name: &str, value: impl Into<serde_json::Value>) {
+        self.fact(name, value);
+        self.is_urgent = true;
     }
 
     /// Stores a single fact under its name, in place of what was there.
@@ -144,6 +156,9 @@ impl Keeper {
         self.batch.absorb(Batch { changes, marks, ..Batch::default() });
         self.gathered.append(&mut self.waiting);
         self.is_full |= !self.batch.is_empty() || !self.gathered.is_empty();
+        if self.is_full {
+            self.fact(SEEN, now.0);
+        }
     }
 
     /// Writes what was gathered, unless another batch is under way: then it waits, and later changes join it.
@@ -215,6 +230,7 @@ fn intent(fired: &Fired) -> CueIntent {
             Sent::After(micros) => CueOutcome::Sent(*micros),
             Sent::Nothing => CueOutcome::Nothing,
             Sent::Failed(why) => CueOutcome::Failed(why.clone()),
+            Sent::Unknown => CueOutcome::Unknown,
         }),
     }
 }

@@ -12,6 +12,7 @@
 //! | `Running` | pause, resume, scale, cue | | perform it, or refuse what makes no sense now |
 //! | `Running` | stop | `Stopping` | stop, gracefully or hard |
 //! | `Running` | `LoadOver` | `Stopping` | stop gracefully |
+//! | `Running` | `StoppedBefore` | `Stopping` | stop likewise |
 //! | `Stopping` | stop now, after a graceful stop | `Stopping` | stop hard |
 //! | `Stopping` | `UsersGone` | `Collecting` | |
 //! | `Stopping`, `Collecting` | `AllIn`, or its time is up | `Collecting` | end |
@@ -31,8 +32,10 @@ use rehearsal_report::view::RunState;
 
 use super::outcome::Ending;
 
-/// How long agents may take to join.
-pub(super) const JOINING: Duration = Duration::from_secs(30);
+/// How long agents may take to join that were launched.
+const JOINING: Duration = Duration::from_secs(30);
+/// How long the run waits for agents that come by themselves: somebody has to start them.
+const WAITING: Duration = Duration::from_secs(1_800);
 /// How long users may take to leave: 5 s for calls, 5 s for closing handshakes, and time to hand in the numbers.
 const COLLECTING: Duration = Duration::from_secs(20);
 /// The same after a hard stop, which waits for no handshake.
@@ -48,8 +51,9 @@ pub(crate) struct Lifecycle {
     pub(super) stop: Option<StopKind>,
     /// Why the load ended, as far as it is known.
     pub(super) ending: Ending,
-    /// Agents that must join before the start.
+    /// Agents that must join before the start, and how long they may take.
     wanted: usize,
+    joining: Duration,
     /// When the patience of the present state ends.
     until: Option<RunTime>,
 }
@@ -71,6 +75,8 @@ pub(super) enum Event {
     Command(Command),
     /// The plan is through, or something in it ends the load.
     LoadOver,
+    /// Agents were stopped by a former life of the coordinator, which died before it could write that down.
+    StoppedBefore(StopKind),
     /// No user is left.
     UsersGone,
     /// Every agent has handed in everything or has ended.
@@ -99,10 +105,27 @@ pub(super) enum Effect {
 }
 
 impl Lifecycle {
-    /// A run whose agents are about to be launched.
-    pub(super) fn new(wanted: usize) -> Self {
+    /// A run whose agents are about to be launched, or come by themselves.
+    pub(super) fn new(wanted: usize, is_joined: bool) -> Self {
         let (state, ending) = (RunState::Launching, Ending::ByItself);
-        Self { state, paused: false, stop: None, ending, wanted, until: None }
+        let joining = if is_joined { WAITING } else { JOINING };
+        Self { state, paused: false, stop: None, ending, wanted, joining, until: None }
+    }
+
+    /// A run whose coordinator has come back. Agents have `redial` to find it again.
+    pub(super) fn resumed(
+        self,
+        (state, ending): (RunState, Ending),
+        (paused, stop): (bool, Option<StopKind>),
+        redial: Duration,
+        now: RunTime,
+    ) -> Self {
+        let until = match state {
+            RunState::Gathering => Some(now + self.joining),
+            RunState::Stopping => Some(now + redial + COLLECTING),
+            _ => None,
+        };
+        Self { state, paused, stop, ending, until, ..self }
     }
 
     /// Takes an event at an instant; the table is that of the module.
@@ -118,18 +141,20 @@ impl Lifecycle {
             }
             (_, Event::Fault(text) | Event::NotStarted(text)) => self.fail(text),
             (Draft | Launching, Event::Launched) => {
-                (Self { state: Gathering, until: Some(now + JOINING), ..self }, vec![])
+                let until = Some(now + self.joining);
+                (Self { state: Gathering, until, ..self }, vec![])
             }
             (Gathering, Event::Joined(agents)) if agents >= self.wanted => {
                 (Self { state: Armed, until: None, ..self }, vec![Effect::Arm])
             }
             (Gathering, Event::Vanished(text)) => self.fail(text),
             (Gathering, Event::Tick) if self.is_late(now) => {
-                let text = format!("fewer than {} agents joined within {} s", self.wanted, JOINING.as_secs());
+                let text = format!("fewer than {} agents joined within {} s", self.wanted, self.joining.as_secs());
                 self.fail(text)
             }
             (Armed, Event::Started) => (Self { state: Running, ..self }, vec![]),
             (Running, Event::LoadOver) => self.stop(StopKind::Graceful, now),
+            (Running, Event::StoppedBefore(kind)) => Self { ending: Ending::Operator, ..self }.stop(kind, now),
             (Stopping, Event::UsersGone) => (Self { state: Collecting, ..self }, vec![]),
             (Stopping | Collecting, Event::AllIn) => (Self { state: Collecting, ..self }, vec![Effect::End]),
             (Stopping | Collecting, Event::Tick) if self.is_late(now) => {

@@ -2,11 +2,12 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rehearsal_link::PresenceState;
 use rehearsal_link::coordinator::Notice;
+use rehearsal_link::{Leaving, PresenceState, Stopping};
 use rehearsal_metrics::UserState;
 use rehearsal_plan::{AgentNumber, RunTime};
-use rehearsal_report::view::EventKind;
+use rehearsal_report::view::{EventKind, RunState};
+use rehearsal_store::Life;
 
 use super::conductor::{ARMING, Conductor};
 use super::control::Word;
@@ -23,11 +24,8 @@ impl Conductor {
             }
             Notice::Presence { agent, state } => self.on_presence(agent, state),
             Notice::Lost { agent, from, to } => self.on_lost(agent, from, to),
-            Notice::Drained { agent } => {
-                // It has handed in everything: what it reported last is the last it owed.
-                let until = self.timeline.agents().get(&agent.0).and_then(|record| record.reported.end());
-                self.timeline.left(agent.0, until.unwrap_or(0));
-            }
+            Notice::Leaving { agent, leaving } => self.on_leaving(agent, &leaving),
+            Notice::Drained { agent } => self.on_drained(agent),
             Notice::DoubleLoadPossible { agent, until } => {
                 let until = self.since_start(until);
                 self.note(
@@ -58,9 +56,25 @@ impl Conductor {
                 self.heard_word(agent, Word::Version(applied.version), applied.at, applied.missed);
             }
             Notice::Stopping { agent, stopping } => {
+                self.follow_stop(agent, stopping);
                 self.heard_word(agent, Word::Stop(stopping.kind), stopping.at, 0);
             }
-            Notice::Joined { .. } => {}
+            Notice::Joined { agent, incarnation, owns_from } => {
+                if let Some(member) = self.roster.get_mut(agent) {
+                    member.life = Some(Life { incarnation: incarnation.0, owns_from });
+                    self.keeper.member(agent, member);
+                }
+            }
+        }
+    }
+
+    /// An agent was told to stop by a former life of the coordinator, which died before it could write that down.
+    fn follow_stop(&mut self, agent: AgentNumber, stopping: Stopping) {
+        if self.life.state == RunState::Running {
+            let text = format!("says that it was stopped: the run of {} stops", self.settings.run_id);
+            self.note(EventKind::Agent, self.roster.name(agent), text);
+            self.load_ended.get_or_insert(stopping.at);
+            self.go(lifecycle::Event::StoppedBefore(stopping.kind));
         }
     }
 
@@ -88,6 +102,9 @@ impl Conductor {
         let Some(member) = self.roster.get_mut(agent) else { return };
         let before = member.presence.replace(state);
         let expected = self.is_ending();
+        if matches!(state, PresenceState::Ended | PresenceState::Cleared) {
+            self.may_return(agent, state);
+        }
         let text = match state {
             PresenceState::Closed => "its connection is gone",
             PresenceState::Silent => "has not been heard for 3 s",
@@ -105,31 +122,40 @@ impl Conductor {
     /// Users of a lost agent: those that were live, and those that it should have started by then.
     fn on_lost(&mut self, agent: AgentNumber, from: i64, to: RunTime) {
         let start = self.started.map_or(0, RunTime::second);
-        let second = to.second() - start;
         if let Some(member) = self.roster.get_mut(agent) {
             member.lost = true;
             self.keeper.member(agent, member);
         }
-        self.timeline.lost(agent.0, second);
-        let Some(record) = self.timeline.agents().get(&agent.0) else { return };
-        let into = |state| record.users.iter().filter(|(_, to, _)| *to == state).map(|(.., n)| n).sum::<u64>();
-        let out_of = |state| record.users.iter().filter(|(from, ..)| *from == state).map(|(.., n)| n).sum::<u64>();
-        let live = into(UserState::Live).saturating_sub(out_of(UserState::Live));
-        let told = out_of(UserState::Waiting);
-        let owned = self.owned_before(agent, to);
-        for (state, users) in [(UserState::Live, live), (UserState::Waiting, owned.saturating_sub(told))] {
-            // Both moves are in the ledger's table.
-            let _ = self.timeline.move_users(second, state, UserState::Lost, users);
-        }
-        let text =
+        let owned = self.end.versions().map_or(0, |versions| versions.started_by(agent, to).count() as u64);
+        let Some((live, waiting)) = self.timeline.lost(agent.0, to.second() - start, owned) else { return };
+        let mut text =
             format!("was lost: nothing is known of it from {} s on; {live} live users went with it", from - start);
+        if waiting > 0 {
+            text += &format!(", {waiting} that were due did not start");
+        }
         self.note(EventKind::Agent, self.roster.name(agent), text);
     }
 
-    fn owned_before(&self, agent: AgentNumber, to: RunTime) -> u64 {
-        let Some(versions) = self.end.versions() else { return 0 };
-        let of =
-            |scenario| versions.arrivals_of(agent, scenario, 0).take_while(|arrival| arrival.at < to).count() as u64;
-        (0..versions.scenarios()).map(of).sum()
+    /// An agent goes in order: the cloud or somebody wants it gone.
+    fn on_leaving(&mut self, agent: AgentNumber, leaving: &Leaving) {
+        let at = self.since_start(leaving.from);
+        let text = format!("goes ({}): others take over from {at:.1} s on, its users leave in order", leaving.reason);
+        self.note(EventKind::Agent, self.roster.name(agent), text);
+    }
+
+    fn on_drained(&mut self, agent: AgentNumber) {
+        // It has handed in everything: what it reported last is the last it owed.
+        let until = self.timeline.agents().get(&agent.0).and_then(|record| record.reported.end());
+        self.timeline.left(agent.0, until.unwrap_or(0));
+        if !self.is_ending() {
+            let users = self
+                .timeline
+                .agents()
+                .get(&agent.0)
+                .map_or(0, |record| record.users.get(UserState::Live, UserState::Lost));
+            let text = format!("has gone and handed in everything; {users} users had to leave with it");
+            self.note(EventKind::Agent, self.roster.name(agent), text);
+            self.may_return(agent, PresenceState::Cleared);
+        }
     }
 }

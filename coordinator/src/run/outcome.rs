@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use rehearsal_fleet::Local;
-use rehearsal_link::Assignment;
+use rehearsal_link::{Assignment, LeaseTerms};
 use rehearsal_metrics::{CueFiring, Timeline};
 use rehearsal_plan::{AgentNumber, Plan, RunTime};
 use rehearsal_store::{Store, StoreError};
@@ -30,6 +30,10 @@ pub struct Settings {
     pub cores: u32,
     /// Their weights in the order of joining; equal without.
     pub weights: Option<Vec<u32>>,
+    /// How long they may make load without the coordinator.
+    pub lease: LeaseTerms,
+    /// They come by themselves: the run waits for them.
+    pub is_joined: bool,
 }
 
 /// Why the load ended.

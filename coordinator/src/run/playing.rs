@@ -43,7 +43,8 @@ impl Conductor {
                 format!("{} is broken: the run is aborted", breach.text),
             );
         }
-        if self.roster.iter().all(|(_, member)| member.ended) {
+        let is_gone = |(_, member): (_, &Member)| member.ended || member.presence >= Some(PresenceState::Expired);
+        if self.roster.iter().all(is_gone) {
             return self.go(lifecycle::Event::Fault("no agent is left".into()));
         }
         let over = !aborts.is_empty() || self.settings.plan.ends_after.is_some_and(|after| now >= started + after);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rehearsal_fleet::InstanceId;
 use rehearsal_link::PresenceState;
 use rehearsal_plan::AgentNumber;
+use rehearsal_store::Life;
 
 /// One agent of the run.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Member {
     pub presence: Option<PresenceState>,
     /// It was lost: its slots went to others, or nowhere.
     pub lost: bool,
+    /// The life that holds its number; none until it has dialled.
+    pub life: Option<Life>,
 }
 
 /// All agents, by number.
@@ -44,7 +47,17 @@ impl Roster {
             ended: false,
             presence: None,
             lost: false,
+            life: None,
         })
+    }
+
+    /// Enters an agent as a former life of the coordinator knew it.
+    pub(super) fn restore(&mut self, agent: AgentNumber, member: Member) {
+        self.members.insert(agent, member);
+    }
+
+    pub(super) fn get(&self, agent: AgentNumber) -> Option<&Member> {
+        self.members.get(&agent)
     }
 
     pub(super) fn get_mut(&mut self, agent: AgentNumber) -> Option<&mut Member> {
@@ -60,8 +73,9 @@ impl Roster {
         self.members.iter().find(|(_, member)| member.instance == *instance).map(|(agent, _)| *agent)
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.members.len()
+    /// How many have joined and not ended.
+    pub(super) fn alive(&self) -> usize {
+        self.members.values().filter(|member| !member.ended).count()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (AgentNumber, &Member)> {

@@ -3,6 +3,7 @@
 //! They decide only who may speak; what is said goes to the conductor's inbox.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +26,7 @@ use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::authority::{SharedAuthority, now_unix};
+use super::authority::{AUTHORITY, SharedAuthority, now_unix};
 
 /// Messages to one agent that wait for its network; an agent that falls behind by this much is cut off.
 const WAITING: usize = 256;
@@ -53,20 +54,67 @@ pub(crate) struct Services {
     stop: Vec<oneshot::Sender<()>>,
 }
 
+/// Both ports before anybody is served on them.
+pub(crate) struct Listeners {
+    join: TcpListener,
+    link: TcpListener,
+}
+
+impl Listeners {
+    /// Listens at addresses that agents know already, or on ports of the system's choice: for agents of this machine, or, if
+    /// agents elsewhere are to reach it, on all its addresses.
+    pub(crate) async fn open(known: Option<[SocketAddr; 2]>, is_public: bool) -> anyhow::Result<Self> {
+        let host = if is_public { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
+        let [join, link] = known.unwrap_or([SocketAddr::from((host, 0)); 2]);
+        let listen = async |address| {
+            TcpListener::bind(address).await.with_context(|| format!("listening for agents at {address}"))
+        };
+        Ok(Self { join: listen(join).await?, link: listen(link).await? })
+    }
+
+    /// Where agents join, and where they dial.
+    pub(crate) fn addresses(&self) -> anyhow::Result<[SocketAddr; 2]> {
+        let of = |listener: &TcpListener| listener.local_addr().context("listening for agents");
+        Ok([of(&self.join)?, of(&self.link)?])
+    }
+}
+
+/// For whom the services are.
+pub(crate) struct Guests<'a> {
+    /// The fleet's name.
+    pub(crate) fleet: &'a str,
+    /// Where its authority is kept, or is to be kept.
+    pub(crate) folder: &'a Path,
+    /// How many agents the token of the blob admits.
+    pub(crate) uses: u32,
+    /// The host by which agents reach this coordinator, if it is not this machine's own.
+    pub(crate) advertise: Option<&'a str>,
+}
+
 impl Services {
-    /// Listens on loopback ports of the system's choice, for agents of this machine.
+    /// Serves agents. The authority is the folder's, so that agents of a former life of this coordinator are known.
     pub(crate) async fn start(
-        fleet: &str,
-        uses: u32,
+        listeners: Listeners,
+        guests: Guests<'_>,
         clock: Arc<RunClock>,
         inbox: mpsc::Sender<Arrival>,
     ) -> anyhow::Result<Self> {
-        let mut authority = Authority::create(fleet, now_unix()).context("making the fleet's authority")?;
+        let Guests { fleet, folder, uses, advertise } = guests;
+        let mut authority = match folder.join(AUTHORITY).exists() {
+            true => Authority::load(folder)?,
+            false => Authority::create(fleet, now_unix()).context("making the fleet's authority")?,
+        };
         let token = authority.token(now_unix() + TOKEN_S, uses)?;
         let names = [SERVER_NAME.to_owned(), "localhost".to_owned(), Ipv4Addr::LOCALHOST.to_string()];
         let certificate = authority.server_certificate(&names, now_unix())?;
         let ca = authority.certificate().to_vec();
-        let authority = SharedAuthority::new(authority);
+        authority.save(folder)?;
+        let authority = SharedAuthority::new(authority, folder);
+        let reached = |address: SocketAddr| match advertise {
+            Some(host) => format!("{host}:{}", address.port()),
+            None => address.to_string(),
+        };
+        let [join_address, link_address] = listeners.addresses()?.map(reached);
 
         let join = JoinService { authority: authority.clone(), inbox: inbox.clone(), pace: Mutex::new(Pace::new()) };
         let join = Server::builder()
@@ -77,11 +125,11 @@ impl Services {
             LinkServer::new(link).max_decoding_message_size(LARGEST_MESSAGE).max_encoding_message_size(LARGEST_MESSAGE);
         let tls = link_server(&ca, &certificate.chain, &certificate.key);
         let link = Server::builder().tcp_nodelay(true).tls_config(tls)?.add_service(link);
-        let (join_address, stop_join) = serve(join).await?;
-        let (link_address, stop_link) = serve(link).await?;
+        let stop_join = serve(join, listeners.join);
+        let stop_link = serve(link, listeners.link);
         let blob = JoinBlob {
-            coordinators: vec![join_address.to_string()],
-            link: vec![link_address.to_string()],
+            coordinators: vec![join_address],
+            link: vec![link_address],
             ca_der: ca,
             token: token.secret,
             expires_unix: token.expires_unix,
@@ -98,9 +146,7 @@ impl Services {
     }
 }
 
-async fn serve(router: tonic::transport::server::Router) -> anyhow::Result<(SocketAddr, oneshot::Sender<()>)> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("listening for agents")?;
-    let address = listener.local_addr().context("listening for agents")?;
+fn serve(router: tonic::transport::server::Router, listener: TcpListener) -> oneshot::Sender<()> {
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(async move {
         let until_stopped = async {
@@ -109,7 +155,7 @@ async fn serve(router: tonic::transport::server::Router) -> anyhow::Result<(Sock
         // An accept that fails is retried inside; the server ends only with its listener.
         let _ = router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), until_stopped).await;
     });
-    Ok((address, stop))
+    stop
 }
 
 /// Spaces joins evenly.
@@ -146,8 +192,7 @@ impl v1::join_server::Join for JoinService {
         tokio::time::sleep(wait).await;
         let request = request.into_inner();
         check_build(&request.build)?;
-        let issued = self.authority.admit(&request.token, &request.public_key);
-        let issued = issued.map_err(|refused| Status::permission_denied(refused.to_string()))?;
+        let issued = self.authority.admit(&request.token, &request.public_key)?;
         let joined = Arrival::Joined { agent: AgentNumber(issued.agent), instance: request.instance };
         self.inbox.send(joined).await.map_err(|_| Status::unavailable("the run is over"))?;
         Ok(Response::new(reply(issued)))
@@ -223,10 +268,8 @@ impl v1::link_server::Link for LinkService {
 
     async fn renew(&self, request: Request<v1::RenewRequest>) -> Result<Response<v1::JoinReply>, Status> {
         let (_, certificate) = self.caller(&request)?;
-        let renewed = self.authority.renew(&certificate, &request.into_inner().public_key);
-        renewed
-            .map(|issued| Response::new(reply(issued)))
-            .map_err(|refused| Status::permission_denied(refused.to_string()))
+        let issued = self.authority.renew(&certificate, &request.into_inner().public_key)?;
+        Ok(Response::new(reply(issued)))
     }
 }
 

@@ -98,6 +98,14 @@ impl Conductor {
         });
     }
 
+    /// Redraws everything: the run was taken up.
+    pub(super) fn redraw_all(&mut self) {
+        let (versions, started) = (self.end.versions(), self.started.unwrap_or(RunTime::ZERO));
+        self.showing.board.draw(|screen| {
+            screen.update(&self.timeline, self.timeline.known_seconds(), versions, started);
+        });
+    }
+
     fn show_now(&mut self, now: RunTime) {
         self.showing.shown = Some(Instant::now());
         let (board, at_terminal) = (Arc::clone(&self.showing.board), self.showing.terminal.is_some());
@@ -172,6 +180,7 @@ impl Conductor {
                 Some(Sent::After(_)) => FiringState::Sent,
                 Some(Sent::Nothing) => FiringState::NothingSent,
                 Some(Sent::Failed(_)) => FiringState::Failed,
+                Some(Sent::Unknown) => FiringState::Unknown,
             };
             firing_now(&self.timeline, &fired.as_sent(started, bound), state, &fired.by)
         };

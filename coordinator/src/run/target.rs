@@ -14,14 +14,15 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads the environment's target; starts the demo if that is the one.
-    pub async fn open(environment: &Environment) -> anyhow::Result<Self> {
+    /// Reads the environment's target; starts the demo if that is the one, where it was if this run goes on.
+    pub async fn open(environment: &Environment, former: Option<&str>) -> anyhow::Result<Self> {
         match &environment.target {
             plan::Target::Url(url) => {
                 Ok(Self { url: url.parse().with_context(|| format!("reading the target {url}"))?, demo: None })
             }
             plan::Target::Demo => {
-                let listen = (Ipv4Addr::LOCALHOST, 0).into();
+                let former = former.and_then(|url| url.parse::<Url>().ok()?.port());
+                let listen = (Ipv4Addr::LOCALHOST, former.unwrap_or(0)).into();
                 let demo = Demo::start(Options { listen, ..Options::default() }).context("starting the demo")?;
                 let url = format!("http://{}", demo.address()).parse().context("reading the demo's address")?;
                 Ok(Self { url, demo: Some(demo) })

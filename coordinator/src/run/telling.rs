@@ -12,28 +12,35 @@ impl Conductor {
     /// Something that people and the report should know.
     pub(super) fn note(&mut self, kind: EventKind, subject: String, text: String) {
         self.display_say(&format!("{subject}: {text}"));
-        self.tell(kind, &subject, text.clone());
+        self.log(kind, &subject, text.clone(), true);
         let at_s = self.since_start(self.now());
         self.notes.push(Note { subject, text, at_s });
     }
 
     /// Enters something into the run's log of events.
     pub(super) fn tell(&mut self, kind: EventKind, who: &str, text: String) {
+        self.log(kind, who, text, false);
+    }
+
+    fn log(&mut self, kind: EventKind, who: &str, text: String, is_note: bool) {
         let at = self.now();
         let row = EventRow { at_s: self.since_start(at), kind, who: who.to_owned(), text };
         self.showing.event(row.clone());
         match self.started {
-            Some(_) => self.keeper.event(&row),
-            None => self.early.push((at, row)),
+            Some(_) => self.keeper.event(&row, is_note),
+            None => self.early.push((at, row, is_note)),
         }
     }
 
     /// Dates what was told before anybody knew when the run would start.
     pub(super) fn date_early_events(&mut self) {
         let early = std::mem::take(&mut self.early);
-        let dated = early.into_iter().map(|(at, row)| EventRow { at_s: self.since_start(at), ..row });
-        let dated: Vec<EventRow> = dated.collect();
-        dated.iter().for_each(|row| self.keeper.event(row));
+        let mut dated = Vec::new();
+        for (at, row, is_note) in early {
+            let row = EventRow { at_s: self.since_start(at), ..row };
+            self.keeper.event(&row, is_note);
+            dated.push(row);
+        }
         self.showing.replace_events(dated);
     }
 

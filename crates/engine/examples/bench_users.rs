@@ -101,6 +101,7 @@ fn read_setup(scenario: &str, environment: &str) -> Result<Setup, Failed> {
         environment,
         target,
         common: Value::Null,
+        data: Arc::default(),
         seed: SEED,
         agent: AGENT,
         agent_id: "bench".to_owned(),

@@ -48,6 +48,10 @@ pub(crate) async fn answer(user: &Rc<User>, flow: &Flow, call: Call) -> Reply {
             user.leave(State::Finished);
             Err(Stop)
         }
+        Call::LeaveForGood => {
+            user.leave_for_good();
+            Err(Stop)
+        }
     }
 }
 

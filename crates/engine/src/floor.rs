@@ -1,38 +1,39 @@
 //! What happens on one user thread: who comes and when, who is there, who has to go, and an interval for every second.
+//!
+//! | told | who is to come | who is here |
+//! |---|---|---|
+//! | `Hold` | is put by; dropped when the hold ends | stays |
+//! | `SendAway` | | leaves as lost |
+//! | `Relieve` | is somebody else's from an instant on | leaves as lost, one after the other |
+//! | `Stop` | is cancelled, also who comes with a later version | leaves as cancelled |
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rehearsal_metrics::{Interval, UserState as State};
-use rehearsal_plan::{Arrival, Load, RunTime, Versions};
+use rehearsal_plan::{Load, RunTime, Versions};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use crate::arrivals::{Arrivals, Share};
+use crate::arrivals::{Due, Share};
 use crate::cues::{self, CueAnnouncement};
-use crate::user::{Leave, Session, User};
+use crate::gate::{Admitted, Gate};
+use crate::user::{Session, User};
+use crate::visits::{Visit, Visits};
 use crate::worker::{Command, Report, Stop};
 use crate::world::World;
 
 /// How long a population's user may take to finish its iteration when the ramp sends it away.
 const LAST_ITERATION: Duration = Duration::from_secs(30);
 
-/// The thread's own view of its users: who is to come, how many are there.
+/// The thread's own view of its users: who is to come, who is here.
 pub(crate) struct Floor {
     world: Rc<World>,
     thread: usize,
-    arrivals: RefCell<Arrivals>,
-    /// Live users by scenario, for the cap of rates.
-    live: RefCell<Vec<u64>>,
-    /// When the users that are here have to leave, by number: versions to come may move it.
-    present: RefCell<HashMap<u64, Present>>,
-    held: Cell<bool>,
-    /// Arrivals that became due while held.
-    put_by: Cell<u64>,
-    stopped: Cell<Option<Stop>>,
+    gate: RefCell<Gate>,
+    visits: Visits,
     reports: mpsc::Sender<Report>,
     told_idle: Cell<bool>,
     /// The end of the first second that was not handed out.
@@ -40,25 +41,14 @@ pub(crate) struct Floor {
     changed: Notify,
 }
 
-/// A user of this thread, for as long as it is here.
-struct Present {
-    scenario: usize,
-    index: u64,
-    leave: Rc<Leave>,
-}
-
 impl Floor {
     pub(crate) fn new(world: Rc<World>, share: Share, reports: mpsc::Sender<Report>) -> Rc<Self> {
-        let arrivals = Arrivals::new(world.setup.agent, share);
+        let gate = RefCell::new(Gate::new(world.setup.agent, share));
         Rc::new(Self {
             world,
             thread: share.thread as usize,
-            arrivals: arrivals.into(),
-            live: RefCell::default(),
-            present: RefCell::default(),
-            held: Cell::new(false),
-            put_by: Cell::new(0),
-            stopped: Cell::new(None),
+            gate,
+            visits: Visits::default(),
             reports,
             told_idle: Cell::new(false),
             due_second: Cell::new(None),
@@ -68,8 +58,9 @@ impl Floor {
 
     pub(crate) async fn run(self: Rc<Self>, mut commands: mpsc::UnboundedReceiver<Command>) {
         loop {
-            let next_arrival = self.next_arrival();
-            let next_second = self.due_second.get().map(|at| self.world.clock.instant(at));
+            let next_arrival = self.instant(self.gate.borrow().next_at());
+            let next_departure = self.next_departure();
+            let next_second = self.instant(self.due_second.get());
             tokio::select! {
                 // What the operator wants goes before what the plan wants, and telling before playing.
                 biased;
@@ -78,6 +69,7 @@ impl Floor {
                     Some(command) => self.obey(command),
                 },
                 () = self.world.alarms.until(next_second) => self.hand_out(next_second).await,
+                () = self.world.alarms.until(next_departure) => self.visits.send_due(Instant::now()),
                 () = self.world.alarms.until(next_arrival) => self.start_due(),
                 () = self.changed.notified() => {}
             }
@@ -86,70 +78,66 @@ impl Floor {
         self.end().await;
     }
 
-    fn next_arrival(&self) -> Option<Instant> {
-        if self.stopped.get().is_some() {
-            return None;
-        }
-        self.arrivals.borrow().next_at().map(|at| self.world.clock.instant(at))
-    }
-
     fn obey(self: &Rc<Self>, command: Command) {
         match command {
             Command::Versions(versions) => self.take_versions(versions),
             Command::Cue(cue) => self.await_cue(cue),
             Command::Hold(held) => self.hold(held),
+            Command::SendAway => self.visits.send_away(State::Lost),
+            Command::Relieve { from, over } => self.relieve(from, over),
+            Command::Cut => self.cut(),
             Command::Stop(how) => self.stop(how),
             Command::End => {}
         }
     }
 
-    /// A version that comes after its instant holds from now on: what it wanted in between is dropped, never made up for.
+    fn instant(&self, at: Option<RunTime>) -> Option<Instant> {
+        at.map(|at| self.world.clock.instant(at))
+    }
+
+    /// The next user's turn to leave, or the instant from which on nobody comes.
+    fn next_departure(&self) -> Option<Instant> {
+        let shuts_at = self.gate.borrow().shuts_at(self.world.clock.now());
+        self.visits.next_departure().into_iter().chain(self.instant(shuts_at)).min()
+    }
+
     fn take_versions(self: &Rc<Self>, versions: Arc<Versions>) {
-        self.live.borrow_mut().resize(versions.scenarios(), 0);
-        let holds_from = versions.latest().at;
-        self.arrivals.borrow_mut().set_versions(Arc::clone(&versions));
         let now = self.world.now();
         // Before the first version the run clock is not set for good, and there is nothing to hand out.
         self.due_second.set(self.due_second.get().or(Some(end_of_second(now))));
-        self.move_leaves(&versions);
-        if holds_from < now {
-            self.take_all_due(now, |floor, scenario, arrival| match arrival.at < holds_from {
-                true => floor.start_user(scenario, arrival, now),
-                false => floor.drop_start(),
-            });
-        }
+        self.visits.move_leaves(&versions, &self.world.clock);
+        let Admitted { start, drop, cancel } = self.gate.borrow_mut().take_versions(versions, now);
+        start.into_iter().for_each(|due| self.start(due, now));
+        self.drop_starts(drop);
+        self.cancel(cancel);
     }
 
-    /// A pause or a new load moves the end of those who are here, too.
-    fn move_leaves(&self, versions: &Versions) {
-        for (number, Present { scenario, index, leave }) in &*self.present.borrow() {
-            let at = versions.arrival(*scenario, *index).and_then(|arrival| arrival.leave);
-            leave.at.set(at.map(|at| self.world.clock.instant(at)));
-            if let Some(user) = self.world.users.borrow().get(number) {
-                user.note_change();
-            }
-        }
-    }
-
-    /// While held, arrivals that become due are put by: they are dropped if the hold ends, and are somebody else's if not.
     fn hold(&self, held: bool) {
-        self.held.set(held);
-        if !held {
-            self.world.now();
-            (0..self.put_by.take()).for_each(|_| self.drop_start());
+        self.world.now();
+        let too_late = self.gate.borrow_mut().hold(held);
+        self.drop_starts(too_late);
+    }
+
+    fn drop_starts(&self, late: Vec<Due>) {
+        let health = rehearsal_metrics::Health { dropped_starts: late.len() as u64, ..Default::default() };
+        if !late.is_empty() {
+            self.world.scribe.borrow_mut().cues().health(health);
         }
+        late.into_iter().for_each(|due| self.settle(due, State::Waiting, State::Dropped));
     }
 
-    fn drop_start(&self) {
+    fn cancel(&self, waiting: Vec<Due>) {
+        waiting.into_iter().for_each(|due| self.settle(due, State::Waiting, State::Cancelled));
+    }
+
+    /// Counts what became of somebody, and that nobody needs to bring it back if this agent is lost. Nobody of a rate is
+    /// brought back anyway.
+    fn settle(&self, due: Due, from: State, to: State) {
         let mut scribe = self.world.scribe.borrow_mut();
-        scribe.transition(State::Waiting, State::Dropped);
-        scribe.cues().health(rehearsal_metrics::Health { dropped_starts: 1, ..Default::default() });
-    }
-
-    fn take_all_due(self: &Rc<Self>, now: RunTime, mut play: impl FnMut(&Rc<Self>, usize, &Arrival)) {
-        loop {
-            let Some((scenario, arrival)) = self.arrivals.borrow_mut().take_due(now) else { return };
-            play(self, scenario, &arrival);
+        scribe.transition(from, to);
+        let is_rate = || matches!(self.gate.borrow().load(due.scenario), Some(Load::Rate { .. }));
+        if to != State::Lost && self.world.setup.plan.restore.is_some() && !is_rate() {
+            scribe.ended(due.scenario as u32, due.arrival.index);
         }
     }
 
@@ -163,118 +151,99 @@ impl Floor {
         });
     }
 
-    fn stop(&self, how: Stop) {
-        if self.stopped.get().is_none() {
-            self.cancel_waiting();
-        }
-        self.stopped.set(Some(how));
-        let users: Vec<_> = self.world.users.borrow().values().cloned().collect();
-        for user in users {
-            user.leave(State::Cancelled);
-            if how == Stop::Hard {
-                user.cut();
-            }
-        }
+    fn relieve(&self, from: RunTime, over: Duration) {
+        self.gate.borrow_mut().relieve(from);
+        self.visits.relieve(Instant::now(), over);
     }
 
-    /// Everybody of this thread who has not come yet.
-    fn cancel_waiting(&self) {
+    fn cut(&self) {
+        self.visits.send_away(State::Lost);
+        self.visits.cut();
+    }
+
+    fn stop(&self, how: Stop) {
         let now = self.world.now();
-        let left = self.arrivals.borrow_mut().take_rest(now);
-        for _ in 0..self.put_by.take() + left {
-            self.world.scribe.borrow_mut().transition(State::Waiting, State::Cancelled);
+        let waiting = self.gate.borrow_mut().stop(now);
+        self.cancel(waiting);
+        self.visits.send_away(State::Cancelled);
+        if how == Stop::Hard {
+            self.visits.cut();
         }
     }
 
     fn start_due(self: &Rc<Self>) {
         let now = self.world.now();
-        self.take_all_due(now, |floor, scenario, arrival| match floor.held.get() {
-            true => floor.put_by.set(floor.put_by.get() + 1),
-            false => floor.start_user(scenario, arrival, now),
-        });
+        let due = self.gate.borrow_mut().take_due(now);
+        due.into_iter().for_each(|due| self.start(due, now));
     }
 
-    fn start_user(self: &Rc<Self>, scenario: usize, arrival: &Arrival, now: RunTime) {
-        let cap = self.arrivals.borrow().cap(scenario);
-        let full = cap.is_some_and(|cap| self.live.borrow()[scenario] >= cap);
-        if full {
+    fn start(self: &Rc<Self>, due: Due, now: RunTime) {
+        let cap = self.gate.borrow().cap(due.scenario);
+        if cap.is_some_and(|cap| self.visits.count(due.scenario) >= cap) {
             // The plan itself says so: no fault of this generator.
-            return self.world.scribe.borrow_mut().transition(State::Waiting, State::Dropped);
+            return self.settle(due, State::Waiting, State::Dropped);
         }
         let mut scribe = self.world.scribe.borrow_mut();
         scribe.transition(State::Waiting, State::Live);
-        scribe.duration(self.world.base_tags(scenario), "users.start_lag", &[], now.since(arrival.at));
-        drop(scribe);
-        self.live.borrow_mut()[scenario] += 1;
-        let (floor, arrival) = (Rc::clone(self), *arrival);
-        tokio::task::spawn_local(async move { floor.play(scenario, &arrival).await });
+        scribe.duration(self.world.base_tags(due.scenario), "users.start_lag", &[], now.since(due.arrival.at));
+        let visit = self.visits.begin(due, self.instant(due.arrival.leave));
+        let floor = Rc::clone(self);
+        tokio::task::spawn_local(async move { floor.play(&visit).await });
     }
 
     /// One user from arrival to departure.
-    async fn play(&self, scenario: usize, arrival: &Arrival) {
+    async fn play(&self, visit: &Visit) {
+        let due = visit.due;
         let (load, run) = {
-            let arrivals = self.arrivals.borrow();
-            let run = self.world.setup.plan.scenarios.get(scenario).map(|scenario| scenario.run.clone());
-            (arrivals.load(scenario).cloned(), run.unwrap_or_default())
+            let gate = self.gate.borrow();
+            let run = self.world.setup.plan.scenarios.get(due.scenario).map(|scenario| scenario.run.clone());
+            (gate.load(due.scenario).cloned(), run.unwrap_or_default())
         };
-        let intended = self.world.clock.instant(arrival.at);
-        let leave = Rc::new(Leave::default());
-        leave.at.set(arrival.leave.map(|at| self.world.clock.instant(at)));
-        let present = Present { scenario, index: arrival.index, leave: Rc::clone(&leave) };
-        self.present.borrow_mut().insert(arrival.number, present);
         let end = match load {
-            Some(Load::Population { keep_session, .. }) => {
-                self.iterate((scenario, arrival.number), &run, intended, &leave, keep_session).await
-            }
+            Some(Load::Population { keep_session, .. }) => self.iterate(visit, &run, keep_session).await,
             _ => {
-                let session = Session::fresh(&self.world, arrival.number);
-                let end = self.enter(scenario, session.clone()).live(&run, intended, &leave).await;
+                let (session, intended) = (self.session(visit), self.world.clock.instant(due.arrival.at));
+                let end = self.enter(visit, session.clone()).live(&run, intended, &visit.leave).await;
                 session.close();
                 end
             }
         };
-        self.present.borrow_mut().remove(&arrival.number);
+        self.visits.end(visit);
         self.world.now();
-        self.world.scribe.borrow_mut().transition(State::Live, end);
-        self.live.borrow_mut()[scenario] -= 1;
+        self.settle(due, State::Live, end);
         self.changed.notify_one();
     }
 
-    /// Makes a user. A stop since its start was decided did not find it among the live: it leaves at once.
-    fn enter(&self, scenario: usize, session: Session) -> Rc<User> {
-        let user = User::new(&self.world, scenario, session, None);
-        if self.stopped.get().is_some() {
-            user.leave(State::Cancelled);
-        }
+    fn session(&self, visit: &Visit) -> Session {
+        Session::fresh(&self.world, visit.due.arrival.number, visit.due.restored)
+    }
+
+    fn enter(&self, visit: &Visit, session: Session) -> Rc<User> {
+        let user = User::new(&self.world, visit.due.scenario, session, None);
+        visit.runs_as(&user);
         user
     }
 
     /// A user of a population runs again and again, as somebody new unless it keeps its session. When it is sent away it
     /// finishes its iteration.
-    async fn iterate(
-        &self,
-        (scenario, number): (usize, u64),
-        run: &str,
-        intended: Instant,
-        leave: &Leave,
-        keep_session: bool,
-    ) -> State {
+    async fn iterate(&self, visit: &Visit, run: &str, keep_session: bool) -> State {
+        let leave = &visit.leave;
         leave.patience.set(LAST_ITERATION);
-        let mut intended = intended;
-        let mut session = Session::fresh(&self.world, number);
+        let mut intended = self.world.clock.instant(visit.due.arrival.at);
+        let mut session = self.session(visit);
         loop {
-            let end = self.enter(scenario, session.clone()).live(run, intended, leave).await;
+            let end = self.enter(visit, session.clone()).live(run, intended, leave).await;
             intended = Instant::now();
-            let is_sent_away = self.stopped.get().is_some() || leave.at.get().is_some_and(|at| at <= intended);
-            let is_last = end != State::Finished || is_sent_away;
+            let is_over = end != State::Finished || leave.at.get().is_some_and(|at| at <= intended);
+            let is_last = is_over || visit.sent_away().is_some();
             if is_last || !keep_session {
                 session.close();
             }
             if is_last {
-                return end;
+                return visit.sent_away().filter(|_| !is_over).unwrap_or(end);
             }
             if !keep_session {
-                session = Session::fresh(&self.world, number);
+                session = self.session(visit);
             }
             // An iteration that never waits must not keep the thread.
             tokio::task::yield_now().await;
@@ -303,9 +272,7 @@ impl Floor {
     }
 
     fn is_idle(&self) -> bool {
-        let arrivals = self.arrivals.borrow();
-        let nobody_comes = arrivals.next_at().is_none() || self.stopped.get().is_some();
-        arrivals.versions().is_some() && nobody_comes && self.live.borrow().iter().all(|live| *live == 0)
+        self.gate.borrow().is_shut(self.world.clock.now()) && self.visits.is_empty()
     }
 
     async fn report_idle(&self) {
@@ -317,13 +284,16 @@ impl Floor {
 
     async fn end(&self) {
         self.stop(Stop::Hard);
-        while self.live.borrow().iter().any(|live| *live > 0) {
+        while !self.visits.is_empty() {
             self.changed.notified().await;
         }
         self.world.now();
         let limits = self.world.setup.limits;
         let rest = self.world.scribe.borrow_mut().finish(limits);
-        self.send(rest).await;
+        // Before the first version seconds have no meaning.
+        if self.due_second.get().is_some() {
+            self.send(rest).await;
+        }
         let _ = self.reports.send(Report::Ended { thread: self.thread }).await;
     }
 }

@@ -11,7 +11,9 @@
 
 mod worker;
 mod floor;
+mod gate;
 mod arrivals;
+mod visits;
 mod solo;
 
 mod user;
@@ -32,9 +34,10 @@ mod slice;
 mod fiber;
 
 pub use allow::AllowList;
-pub use arrivals::Share;
+pub use arrivals::{Due, Share};
 pub use clock::RunClock;
 pub use cues::CueAnnouncement;
+pub use gate::{Admitted, Gate};
 pub use solo::{Solo, SoloOutcome};
 pub use worker::{Command, Report, Stop, THREAD_STACK, Worker};
 pub use world::{Setup, Tracer, WorldError};

@@ -251,6 +251,11 @@ impl Scribe {
         self.recorder.transition(from, to);
     }
 
+    /// Notes that nobody needs to bring a user back if this agent is lost.
+    pub(crate) fn ended(&mut self, scenario: u32, index: u64) {
+        self.recorder.ended(scenario, index);
+    }
+
     /// The part of recording that knows cues.
     pub(crate) fn cues(&mut self) -> &mut Recorder {
         &mut self.recorder

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rehearsal_script::{Answer, Handler, Hears, Received, SocketId, Stop, Transport, Value, from_json, socket_handle};
-use rehearsal_transport::socket::{Closed, Commands, Message, Outgoing, SocketEvent};
+use rehearsal_transport::socket::{By, Closed, Commands, Message, Outgoing, SocketEvent};
 use tokio::sync::oneshot;
 
 use crate::fiber::Reply;
@@ -195,16 +195,24 @@ pub(crate) fn on_closed(user: &Rc<User>, id: SocketId, closed: &Closed) -> bool 
         slot.commands = None;
         slot.sending.clear();
         slot.waiters.clear();
-        let (by, code) = (closed.by.as_str(), closed.code.to_string());
+        let (by, code) = (closed_by(user, closed), closed.code.to_string());
         let tags = [("transport", slot.transport.as_str()), ("by", by), ("code", &code)];
         user.world.scribe.borrow_mut().count(user.tags(), "socket.closed", &tags, 1);
         slot.on_close.clone().map(|handler| (handler, slot.transport))
     };
-    user.world.trace(|| format!("socket closed by the {} with code {}", closed.by.as_str(), closed.code));
+    user.world.trace(|| format!("socket closed by the {} with code {}", closed_by(user, closed), closed.code));
     if let Some((handler, transport)) = handler.filter(|_| !user.is_leaving()) {
         start_handler(user, handler, id, transport, None);
     }
-    closed.by == rehearsal_transport::socket::By::User || user.is_leaving()
+    closed.by == By::User || user.is_leaving()
+}
+
+/// What a user closes because its agent has to go is neither the script's doing nor the system's.
+fn closed_by(user: &User, closed: &Closed) -> &'static str {
+    match closed.by {
+        By::User if user.leaves_as_lost() => "agent",
+        by => by.as_str(),
+    }
 }
 
 /// Gives a message to whoever wants it first.

@@ -58,7 +58,7 @@ impl Solo {
 
     async fn call_here(&self, function: &str, cue: Option<CueState>) -> SoloOutcome {
         self.world.first_sent.set(None);
-        let user = User::new(&self.world, 0, Session::fresh(&self.world, 0), cue);
+        let user = User::new(&self.world, 0, Session::of_coordinator(&self.world), cue);
         let (world, name) = (Rc::clone(&self.world), function.to_owned());
         let result = user.drive(&Flow::intended_at(None), move || world.program.run(&name)).await;
         let (returned, failure) = match result {
@@ -75,7 +75,7 @@ impl Solo {
         self.locally(async {
             let leave = Leave::default();
             leave.at.set(leave_at);
-            let session = Session::fresh(&self.world, number);
+            let session = Session::fresh(&self.world, number, false);
             User::new(&self.world, 0, session, None).live(function, Instant::now(), &leave).await
         })
         .await

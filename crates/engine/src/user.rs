@@ -47,6 +47,8 @@ pub struct User {
     /// Flows that are running or waiting.
     flows: Cell<u32>,
     leaving: Cell<Option<State>>,
+    /// It does not run again, also not as one of a population.
+    for_good: Cell<bool>,
     /// Calls in flight are cut from now on.
     cut: Cell<bool>,
     /// Woken when `leaving`, `cut` or the number of flows, sockets or timers changes.
@@ -82,11 +84,20 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// That of somebody who has never been here.
-    pub(crate) fn fresh(world: &World, number: u64) -> Self {
+    /// That of somebody who has never been here; `restored` if it was elsewhere.
+    pub(crate) fn fresh(world: &World, number: u64, restored: bool) -> Self {
+        Self::with_state(world, UserState::new(number, world.setup.seed, restored))
+    }
+
+    /// That of a function which the coordinator runs.
+    pub(crate) fn of_coordinator(world: &World) -> Self {
+        Self::with_state(world, UserState::of_coordinator(world.setup.seed))
+    }
+
+    fn with_state(world: &World, state: UserState) -> Self {
         let (network, options) = (Rc::clone(&world.network), Rc::clone(&world.client_options));
-        let client = Rc::new(Client::new(network, options, world.user_headers(number)));
-        Self { client, state: Rc::new(UserState::new(number, world.setup.seed, false)) }
+        let client = Rc::new(Client::new(network, options, world.user_headers(state.number)));
+        Self { client, state: Rc::new(state) }
     }
 
     /// Ends its connections.
@@ -124,6 +135,7 @@ impl User {
             tags: Cell::new(world.base_tags(scenario)),
             flows: Cell::new(0),
             leaving: Cell::new(None),
+            for_good: Cell::new(false),
             cut: Cell::new(false),
             changed: Notify::new(),
             present: Cell::new(0),
@@ -153,6 +165,12 @@ impl User {
         }
     }
 
+    /// Begins to leave, finished, and does not run again.
+    pub(crate) fn leave_for_good(&self) {
+        self.for_good.set(true);
+        self.leave(State::Finished);
+    }
+
     /// Cuts what is in flight.
     pub(crate) fn cut(&self) {
         self.cut.set(true);
@@ -161,6 +179,11 @@ impl User {
 
     pub(crate) fn is_leaving(&self) -> bool {
         self.leaving.get().is_some()
+    }
+
+    /// Whether it leaves because its agent has to.
+    pub(crate) fn leaves_as_lost(&self) -> bool {
+        self.leaving.get() == Some(State::Lost)
     }
 
     /// Something was opened, set, closed or ended.
@@ -211,6 +234,9 @@ impl User {
         self.leave(State::Finished);
         self.depart().await;
         self.world.users.borrow_mut().remove(&number);
+        if self.for_good.get() {
+            leave.at.set(Some(Instant::now())); // a user that was sent away has no further iteration
+        }
         self.leaving.get().unwrap_or(State::Finished)
     }
 

@@ -3,9 +3,10 @@
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use rehearsal_metrics::Interval;
-use rehearsal_plan::Versions;
+use rehearsal_plan::{RunTime, Versions};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
@@ -17,6 +18,7 @@ use crate::world::{Setup, World, WorldError};
 
 /// Stack of every thread that runs scripts: values nested as deep as the script's limits allow are dropped on it.
 pub const THREAD_STACK: usize = if cfg!(debug_assertions) { 64 << 20 } else { 16 << 20 };
+
 /// How users are sent away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
@@ -35,7 +37,18 @@ pub enum Command {
     Cue(CueAnnouncement),
     /// Start no more users (true), or start them again (false): the lease ran out, or holds again.
     Hold(bool),
-    /// Send all users away and start no more.
+    /// Send all users away, counted as lost: the lease ran out. Who is to come may still come if it holds again.
+    SendAway,
+    /// Others play what is due from an instant on: of that, nothing is started, cancelled or counted here.
+    Relieve {
+        /// The instant.
+        from: RunTime,
+        /// Over which time the users that are here leave, counted as lost.
+        over: Duration,
+    },
+    /// Send away whoever is left, counted as lost, and end calls in flight.
+    Cut,
+    /// Send all users away and start no more; who is to come, also by later versions, is cancelled.
     Stop(Stop),
     /// Nothing follows: hand out what is left and end the thread.
     End,
@@ -43,6 +56,7 @@ pub enum Command {
 
 /// What a worker tells.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are intervals")]
 pub enum Report {
     /// One second of samples.
     Interval {

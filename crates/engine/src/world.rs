@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rehearsal_metrics::{Limits, Tags};
-use rehearsal_plan::{AgentNumber, Environment, Plan, RunTime};
+use rehearsal_plan::{AgentNumber, Data, Environment, Plan, RunTime};
 use rehearsal_script::{Env, Program, Source};
 use rehearsal_transport::http::ClientOptions;
 use rehearsal_transport::{Network, NetworkOptions};
@@ -35,6 +35,8 @@ pub struct Setup {
     pub plan: Plan,
     /// What `setup()` returned.
     pub common: serde_json::Value,
+    /// The rows that users draw from, parsed once for all threads.
+    pub data: Arc<Data>,
     /// Seeds the random numbers of all users.
     pub seed: u64,
     /// This agent in the slot tables.
@@ -105,6 +107,7 @@ impl World {
     pub(crate) fn new(setup: Arc<Setup>, clock: Arc<RunClock>, tracer: Option<Tracer>) -> Result<Rc<Self>, WorldError> {
         let program = Program::compile(&setup.source, &Env::new(&setup.environment, setup.target.as_str()))?;
         program.set_common(setup.common.clone()).map_err(WorldError::Common)?;
+        program.set_data(Arc::clone(&setup.data));
         let allowed = AllowList::new(&setup.environment, &setup.target);
         let network = NetworkOptions {
             allow: Some(Box::new(move |host, ip| allowed.check(host, ip))),

@@ -8,7 +8,7 @@
 //! | `Up` | impossible message (gap of versions, false acknowledgement) | `HungUp` | hang up |
 //! | `Greeting`, `Up` | nothing heard for L/4 | `HungUp` | hang up |
 //! | any | `Disconnected` | `Down` | dial after a jittered delay |
-//! | any | goodbye; or nothing heard for the lease and [`AgentConfig::give_up`] | over | exit |
+//! | any | goodbye; or nothing heard for lease, drain and [`AgentConfig::give_up`] | over | exit |
 //!
 //! Independent of the connection, each step of [`LeasePhase`] is performed once, whichever event reveals it. The
 //! executor ticks at least every 100 ms; between ticks user threads keep to [`AgentEnd::arrivals_until`] themselves.
@@ -26,7 +26,7 @@ use crate::clock::{ASSUMED_DRIFT_PPM, RunClock};
 use crate::fence::{EpochFence, EpochStep};
 use crate::identity::MonoTime;
 use crate::lease::{AgentLease, LeasePhase, LeaseTerms};
-use crate::message::{Applied, Hello, Readiness, StopKind, Stopping, ToAgent, ToCoordinator, Welcome};
+use crate::message::{Applied, Hello, Leaving, Readiness, StopKind, Stopping, ToAgent, ToCoordinator, Welcome};
 use crate::outbox::{Coarsen, Outbox};
 use crate::redial::Redial;
 
@@ -60,7 +60,9 @@ pub struct AgentEnd<T> {
     /// The newest version received.
     version: u64,
     applied: Option<Applied>,
-    leaving: Option<RunTime>,
+    leaving: Option<Leaving>,
+    /// Whether it was told that its slots are gone for good.
+    relieved: bool,
     stop: Option<StopKind>,
     stopping: Option<Stopping>,
     users_gone: bool,
@@ -90,6 +92,7 @@ impl<T: Coarsen + Clone> AgentEnd<T> {
             version: 0,
             applied: None,
             leaving: None,
+            relieved: false,
             stop: None,
             stopping: None,
             users_gone: false,
@@ -121,10 +124,13 @@ impl<T: Coarsen + Clone> AgentEnd<T> {
                 self.stopping = Some(stopping);
                 self.say(ToCoordinator::Stopping(stopping));
             }
-            Event::Leave { from } => {
-                self.leaving = Some(self.leaving.map_or(from, |earlier| earlier.min(from)));
+            Event::Leave(leaving) => {
+                // Whoever is asked twice goes for the first reason, at the earlier instant.
+                let from = self.leaves_from().map_or(leaving.from, |earlier| earlier.min(leaving.from));
+                self.leaving = Some(Leaving { from, ..self.leaving.take().unwrap_or(leaving) });
                 self.say_leaving();
             }
+            Event::Orphaned => self.config.give_up = Duration::ZERO,
             Event::UsersGone => self.users_gone = true,
         }
         self.follow_lease(now);
@@ -140,12 +146,12 @@ impl<T: Coarsen + Clone> AgentEnd<T> {
 
     /// The run time from which no arrival may be due, if the agent leaves.
     pub fn leaves_from(&self) -> Option<RunTime> {
-        self.leaving
+        self.leaving.as_ref().map(|leaving| leaving.from)
     }
 
     /// Whether an arrival that is due at `due` may start now.
     pub fn may_start(&self, due: RunTime, now: MonoTime) -> bool {
-        self.arrivals_until().is_some_and(|until| now < until) && self.leaving.is_none_or(|from| due < from)
+        self.arrivals_until().is_some_and(|until| now < until) && self.leaves_from().is_none_or(|from| due < from)
     }
 
     /// The clock that maps this process's time to run time.
@@ -231,7 +237,9 @@ impl<T: Coarsen + Clone> AgentEnd<T> {
             ToAgent::Stop(kind) => self.stop(kind),
             ToAgent::Fenced => {
                 self.lease.fence(now);
-                self.stop(StopKind::Graceful);
+                if !std::mem::replace(&mut self.relieved, true) {
+                    self.effects.push(Effect::Relieve);
+                }
             }
             ToAgent::Goodbye => self.exit(Exit::Done),
         }
@@ -311,8 +319,8 @@ impl<T: Coarsen + Clone> AgentEnd<T> {
     }
 
     fn say_leaving(&mut self) {
-        if let Some(from) = self.leaving {
-            self.say(ToCoordinator::Leaving { from });
+        if let Some(leaving) = self.leaving.clone() {
+            self.say(ToCoordinator::Leaving(leaving));
         }
     }
 

@@ -183,8 +183,10 @@ impl<T: Coarsen> CoordinatorEnd<T> {
 
     fn restore(&mut self, agent: AgentNumber, holder: SavedHolder, now: RunTime) {
         let mut presence = AgentPresence::restored(self.config.lease, now);
-        if holder.state == PresenceState::Ended {
-            presence.ended();
+        match holder.state {
+            PresenceState::Ended => presence.ended(),
+            PresenceState::Expired | PresenceState::Cleared => presence.expired(),
+            _ => {}
         }
         let slots_are_a_former_lifes =
             self.versions().is_some_and(|versions| holder.owns_from > versions.latest().number);

@@ -39,7 +39,8 @@ pub use identity::{Epoch, Incarnation, MonoTime, Session};
 pub use inbox::{Inbox, Receipt};
 pub use lease::{AgentLease, LeaseTerms};
 pub use message::{
-    Applied, Assignment, CueAnnouncement, Hello, Readiness, StopKind, Stopping, ToAgent, ToCoordinator, Welcome,
+    Applied, Assignment, CueAnnouncement, Hello, Leaving, Readiness, StopKind, Stopping, ToAgent, ToCoordinator,
+    Welcome,
 };
 pub use outbox::{Coarsen, Outbox};
 pub use presence::{AgentPresence, PresenceState};

@@ -39,10 +39,7 @@ pub enum ToCoordinator<T> {
     /// An order to stop is in force at this agent.
     Stopping(Stopping),
     /// The agent goes (preemption, operator): it starts nothing whose instant is `from` or later.
-    Leaving {
-        /// The first run time at which its slots need another owner.
-        from: RunTime,
-    },
+    Leaving(Leaving),
     /// All users are gone and every interval was acknowledged; the agent waits only for [`ToAgent::Goodbye`].
     Drained,
 }
@@ -93,6 +90,15 @@ pub struct Stopping {
     pub kind: StopKind,
     /// When its user threads were told.
     pub at: RunTime,
+}
+
+/// An agent's word that it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaving {
+    /// The first run time at which its slots need another owner.
+    pub from: RunTime,
+    /// Why, for people.
+    pub reason: String,
 }
 
 /// What the coordinator says.

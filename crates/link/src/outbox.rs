@@ -51,14 +51,17 @@ impl Coarsen for Interval {
 pub struct OutboxLimits {
     /// Most intervals sent and not yet acknowledged; at least 1.
     pub window: usize,
+    /// Weight in bytes of those above which nothing more is sent, so that on a slow link heartbeats do not wait behind
+    /// a queue that takes longer than the lease.
+    pub in_flight: usize,
     /// Weight in bytes above which fresh neighbours merge.
     pub weight: usize,
 }
 
 impl Default for OutboxLimits {
-    /// A window of 32 covers 8 s at four commits a second; 16 MiB holds about an hour of a 20-series agent.
+    /// A window of 32 covers 8 s at four commits a second; 256 KiB are some 50 KB on the wire, 6 s at 64 kbit/s; 16 MiB holds about an hour of a 20-series agent.
     fn default() -> Self {
-        OutboxLimits { window: 32, weight: 16 << 20 }
+        OutboxLimits { window: 32, in_flight: 256 << 10, weight: 16 << 20 }
     }
 }
 
@@ -115,7 +118,9 @@ impl<T: Coarsen> Outbox<T> {
     /// window is full.
     pub fn next_to_send(&mut self) -> Option<(u64, &T)> {
         if self.sent_now == self.frozen.len() {
-            if self.frozen.len() >= self.limits.window.max(1) {
+            let in_flight: usize = self.frozen.iter().map(Coarsen::weight).sum();
+            let is_full = self.frozen.len() >= self.limits.window || in_flight >= self.limits.in_flight;
+            if is_full && !self.frozen.is_empty() {
                 return None;
             }
             self.frozen.push_back(self.fresh.pop_front()?);
@@ -211,7 +216,7 @@ mod tests {
     }
 
     fn outbox(window: usize, weight: usize, seconds: i64) -> Outbox<Span> {
-        let mut outbox = Outbox::new(OutboxLimits { window, weight });
+        let mut outbox = Outbox::new(OutboxLimits { window, in_flight: 1_000, weight });
         (0..seconds).for_each(|second| outbox.push(Span(second..second + 1)));
         outbox
     }
@@ -227,6 +232,17 @@ mod tests {
         outbox.acknowledged(3).unwrap();
         assert!(outbox.is_drained());
         assert_eq!(outbox.weight(), 0);
+    }
+
+    #[test]
+    fn so_do_the_bytes_in_flight() {
+        let mut outbox = Outbox::new(OutboxLimits { window: 8, in_flight: 12, weight: 1_000 });
+        (0..3).for_each(|second| outbox.push(Span(second..second + 1)));
+        assert_eq!(outbox.next_to_send().map(|(number, _)| number), Some(1));
+        assert_eq!(outbox.next_to_send().map(|(number, _)| number), Some(2), "the first alone is below the bound");
+        assert_eq!(outbox.next_to_send(), None);
+        outbox.acknowledged(1).unwrap();
+        assert_eq!(outbox.next_to_send().map(|(number, _)| number), Some(3));
     }
 
     #[test]

@@ -133,6 +133,11 @@ impl AgentPresence {
         self.fenced = true;
     }
 
+    /// A former life of the coordinator has given its load away: its users may be restored when the lease is over.
+    pub fn expired(&mut self) {
+        self.state = PresenceState::Expired;
+    }
+
     /// It is known to have ended.
     pub fn ended(&mut self) {
         self.state = PresenceState::Ended;

@@ -17,6 +17,9 @@ pub struct AgentRecord {
     pub left_at: Option<i64>,
     /// The second from which on it is not waited for, because it is gone.
     pub lost_at: Option<i64>,
+    /// Its lost users were restored elsewhere: what it still tells of its users is told of their former lives.
+    #[serde(default)]
+    pub restored: bool,
     /// Seconds it has reported.
     pub reported: Spans,
     /// All moves of its users.
@@ -33,6 +36,7 @@ impl AgentRecord {
             from_s,
             left_at: None,
             lost_at: None,
+            restored: false,
             reported: Spans::default(),
             users: Transitions::default(),
             worst: Health::default(),

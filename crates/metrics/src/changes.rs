@@ -9,6 +9,7 @@ use crate::attendance::AgentRecord;
 use crate::calls::CallCounts;
 use crate::errors::Errors;
 use crate::health::Health;
+use crate::interval::{Arrivals, merge_maps};
 use crate::ledger::Transitions;
 use crate::points::Points;
 use crate::series::{Definition, SeriesId};
@@ -41,6 +42,8 @@ pub struct Changes {
     pub agents: BTreeMap<u32, AgentRecord>,
     /// Stretches that some agent could only report in one piece.
     pub coarse: BTreeSet<Span>,
+    /// Users that will not be restored, as far as they were told of since the last taking.
+    pub ended: Arrivals,
 }
 
 impl Changes {
@@ -73,6 +76,7 @@ impl Changes {
         self.cues.extend(later.cues);
         self.agents.extend(later.agents);
         self.coarse.extend(later.coarse);
+        merge_maps(&mut self.ended, later.ended, |mine, theirs| mine.extend(theirs));
     }
 }
 
@@ -91,6 +95,7 @@ pub(crate) struct Touched {
     pub(crate) cues: BTreeSet<u32>,
     pub(crate) agents: BTreeSet<u32>,
     pub(crate) coarse: BTreeSet<Span>,
+    pub(crate) ended: Arrivals,
 }
 
 impl Timeline {
@@ -111,6 +116,7 @@ impl Timeline {
             cues: rows(&self.cues, touched.cues),
             agents: rows(&self.agents, touched.agents),
             coarse: touched.coarse,
+            ended: touched.ended,
         }
     }
 

@@ -5,8 +5,8 @@
 //! that could not be sent in time. Distributions then coarsen to the whole stretch; rows of users
 //! and health stay per second.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::calls::CallCounts;
 use crate::errors::Errors;
@@ -37,7 +37,13 @@ pub struct Interval {
     pub cues: BTreeMap<u32, CuePoints>,
     /// The agent's own condition by second.
     pub health: BTreeMap<i64, Health>,
+    /// Users that will not be restored if this agent is lost: they have ended, or never begun. Only told of when the plan
+    /// restores users.
+    pub ended: Arrivals,
 }
+
+/// Arrivals by scenario, as indices.
+pub type Arrivals = BTreeMap<u32, BTreeSet<u64>>;
 
 /// Two intervals do not go together; nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -86,6 +92,7 @@ impl Interval {
         self.errors.merge(&other.errors, Errors::MOST_KINDS);
         merge_maps(&mut self.cues, other.cues, CuePoints::merge);
         merge_maps(&mut self.health, other.health, |mine, theirs| mine.merge(&theirs));
+        merge_maps(&mut self.ended, other.ended, |mine, theirs| mine.extend(theirs));
         Ok(())
     }
 

@@ -13,8 +13,8 @@
 //! live      cancelled   stopped, or scaled away
 //! waiting   lost        the agent is gone (so also from live)
 //! lost      waiting     restored: to be started elsewhere
-//! lost      live        late intervals of the lost agent told what became of the user
-//!                       (so also to finished, failed, dropped and cancelled)
+//! lost      finished    late intervals of the lost agent told what became of the user
+//!                       (so also to failed, dropped and cancelled)
 //! ```
 
 use serde::{Deserialize, Serialize};
@@ -60,7 +60,7 @@ impl UserState {
     }
 }
 
-const MOVES: [(UserState, UserState); 14] = {
+const MOVES: [(UserState, UserState); 13] = {
     use UserState::*;
     [
         (Waiting, Live),
@@ -72,7 +72,6 @@ const MOVES: [(UserState, UserState); 14] = {
         (Live, Cancelled),
         (Live, Lost),
         (Lost, Waiting),
-        (Lost, Live),
         (Lost, Finished),
         (Lost, Failed),
         (Lost, Dropped),
@@ -105,6 +104,13 @@ impl Transitions {
         let counter = &mut self.0[position.ok_or(NotAllowed { from, to })?];
         *counter = counter.saturating_add(users);
         Ok(())
+    }
+
+    /// Takes users back that turned out not to have moved; more than had moved are not taken back.
+    pub(crate) fn retract(&mut self, from: UserState, to: UserState, users: u64) {
+        if let Some(position) = MOVES.iter().position(|allowed| *allowed == (from, to)) {
+            self.0[position] = self.0[position].saturating_sub(users);
+        }
     }
 
     /// Adds what moved in another stretch or elsewhere.
@@ -253,8 +259,8 @@ mod tests {
     fn restoring_is_a_memo_outside_the_sum() {
         let mut ledger = Ledger::new(3);
         ledger.apply(&moves(&[(Waiting, Lost, 2)])).unwrap();
-        ledger.apply(&moves(&[(Lost, Waiting, 1), (Lost, Live, 1)])).unwrap();
-        assert_eq!((ledger.restored(), ledger.users(Waiting), ledger.users(Live)), (1, 2, 1));
+        ledger.apply(&moves(&[(Lost, Waiting, 1), (Lost, Finished, 1)])).unwrap();
+        assert_eq!((ledger.restored(), ledger.users(Waiting), ledger.users(Finished)), (1, 2, 1));
     }
 
     #[test]

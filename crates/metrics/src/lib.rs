@@ -41,6 +41,7 @@ mod merger;
 mod timeline;
 
 mod changes;
+mod losses;
 mod rebuild;
 
 mod attendance;
@@ -66,7 +67,7 @@ pub use health::Health;
 pub use hearings::{CuePoints, Hearings, Snapshot};
 pub use hlog::{HlogError, write_hlog};
 pub use intern::{Limits, OTHER};
-pub use interval::{Interval, MergeError};
+pub use interval::{Arrivals, Interval, MergeError};
 pub use layout::{HIGHEST, TOP_BIN};
 pub use ledger::{Ledger, LedgerError, NotAllowed, Transitions, UserState};
 pub use live::Row;

@@ -55,6 +55,7 @@ impl Timeline {
             cues: changes.cues,
             agents: changes.agents,
             coarse: changes.coarse,
+            ended: changes.ended,
             touched: Touched { series_taken, ..Touched::default() },
             ..Timeline::new(limits)
         })
@@ -194,9 +195,8 @@ mod tests {
                 }
             }
             timeline.plan_users(planned);
-            timeline.lost(2, 3);
+            timeline.lost(2, 3, 100);
             timeline.left(3, 4);
-            timeline.move_users(3, UserState::Waiting, UserState::Lost, 1).unwrap();
             changes.absorb(timeline.take_changes());
             prop_assert!(timeline.take_changes().is_empty());
 

@@ -128,6 +128,11 @@ impl Recorder {
         }
     }
 
+    /// Notes that a user will not be restored, whatever becomes of this agent.
+    pub fn ended(&mut self, scenario: u32, index: u64) {
+        self.open.ended.entry(scenario).or_default().insert(index);
+    }
+
     /// Returns the number of a call's name; past the bound on names, that of all others.
     pub fn call_name(&mut self, name: &str) -> CallId {
         self.calls.id(name)

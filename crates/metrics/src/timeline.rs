@@ -17,7 +17,7 @@ use crate::errors::Errors;
 use crate::health::Health;
 use crate::hearings::CuePoints;
 use crate::intern::{Limits, OTHER};
-use crate::interval::{Interval, merge_maps};
+use crate::interval::{Arrivals, Interval, merge_maps};
 use crate::ledger::{NotAllowed, Transitions, UserState};
 use crate::points::Points;
 use crate::series::{Definition, SeriesId};
@@ -56,6 +56,7 @@ pub struct Timeline {
     pub(crate) cues: BTreeMap<u32, CueRecord>,
     pub(crate) agents: BTreeMap<u32, AgentRecord>,
     pub(crate) coarse: BTreeSet<Span>,
+    pub(crate) ended: Arrivals,
     pub(crate) touched: Touched,
 }
 
@@ -74,6 +75,7 @@ impl Timeline {
             cues: BTreeMap::new(),
             agents: BTreeMap::new(),
             coarse: BTreeSet::new(),
+            ended: Arrivals::new(),
             touched: Touched::default(),
         }
     }
@@ -101,17 +103,7 @@ impl Timeline {
         }
     }
 
-    /// Says that an agent is gone and not waited for. What it has still to say is merged if it
-    /// comes.
-    pub fn lost(&mut self, agent: u32, at_s: i64) {
-        if let Some(record) = self.agents.get_mut(&agent) {
-            self.touched.agents.insert(agent);
-            record.lost_at = Some(at_s);
-        }
-    }
-
-    /// Counts users that the coordinator itself moved: those of a lost agent, and those it
-    /// restores.
+    /// Counts users that the coordinator itself moved.
     ///
     /// # Errors
     /// When users never move that way.
@@ -172,6 +164,11 @@ impl Timeline {
         self.catalogue.interner.definitions()
     }
 
+    /// Whether a user has ended or never began, so that it will not be restored. Agents tell only when the plan restores users.
+    pub fn has_ended(&self, scenario: u32, index: u64) -> bool {
+        self.ended.get(&scenario).is_some_and(|ended| ended.contains(&index))
+    }
+
     /// All incarnations of agents.
     pub fn agents(&self) -> &BTreeMap<u32, AgentRecord> {
         &self.agents
@@ -204,9 +201,8 @@ impl Timeline {
         if interval.to - interval.from > 1 && self.coarse.insert(span) {
             self.touched.coarse.insert(span);
         }
-        self.touched.users.extend(interval.users.keys());
         self.touched.health.extend(interval.health.keys());
-        merge_maps(&mut self.users, interval.users.clone(), |mine, theirs| mine.merge(&theirs));
+        self.account(agent, &interval.users);
         merge_maps(&mut self.health, interval.health.clone(), |mine, theirs| mine.merge(&theirs));
     }
 
@@ -216,6 +212,10 @@ impl Timeline {
             let name = if is_kept { name } else { OTHER };
             self.touched.calls.insert(name.to_owned());
             self.calls.entry(name.to_owned()).or_default().merge(counts);
+        }
+        for (scenario, indices) in &interval.ended {
+            self.touched.ended.entry(*scenario).or_default().extend(indices);
+            self.ended.entry(*scenario).or_default().extend(indices);
         }
         self.touched.errors |= !interval.errors.is_empty();
         self.errors.merge(&interval.errors, self.limits.errors);
@@ -257,7 +257,7 @@ mod tests {
         timeline.expects(3, 2);
         timeline.add(2, &interval(1, 3)).unwrap();
         assert_eq!(timeline.settled(), Some(1), "the third owes second 2");
-        timeline.lost(3, 2);
+        timeline.lost(3, 2, 0);
         assert_eq!(timeline.settled(), Some(2));
         timeline.left(1, 3);
         timeline.add(2, &interval(3, 4)).unwrap();

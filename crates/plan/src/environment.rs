@@ -82,6 +82,12 @@ pub struct Agents {
     pub count: u32,
     /// Their shares of the load, one weight each; without them, equal ones.
     pub weights: Option<Vec<u32>>,
+    /// How long an agent may start users after it last reached the coordinator.
+    #[serde(with = "duration::text")]
+    pub lease: Duration,
+    /// How long after that its users have left.
+    #[serde(with = "duration::text")]
+    pub drain: Duration,
 }
 
 /// How agents come to be.
@@ -111,7 +117,13 @@ impl Default for Http {
 
 impl Default for Agents {
     fn default() -> Agents {
-        Agents { launch: Launch::Local, count: 2, weights: None }
+        Agents {
+            launch: Launch::Local,
+            count: 2,
+            weights: None,
+            lease: Duration::from_secs(20), // outlasts a redial and most network trouble
+            drain: Duration::from_secs(12), // holds the 5 s of grace for calls in flight
+        }
     }
 }
 
@@ -247,7 +259,7 @@ mod tests {
         assert_eq!(environment.allow, ["stress.example.com", "admin.example.com"]);
         assert_eq!(environment.http.keep_alive, Duration::from_secs(11));
         assert_eq!(environment.http.timeout, Duration::from_secs(7));
-        let agents = Agents { launch: Launch::Join, count: 3, weights: Some(vec![1, 2, 3]) };
+        let agents = Agents { launch: Launch::Join, count: 3, weights: Some(vec![1, 2, 3]), ..Agents::default() };
         assert_eq!(environment.agents, agents);
         assert_eq!(environment.secrets["api_key"], "STRESS_API_KEY");
         assert_eq!(environment.autoscaler, Some(serde_json::json!({ "supply": { "observe": "http" } })));

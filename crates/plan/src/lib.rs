@@ -20,11 +20,15 @@
 //! one. Arrivals from before its instant keep their older version, and every agent computes from the history
 //! of versions the same instant and the same owner for every arrival.
 //!
+//! Users that were lost with their agent may **return**: a version brings them back, with their numbers, over a ramp.
+//!
 //! **Scaling** replaces what is left of a load by more or less. A **curve** is a load by seconds, and what was played
 //! can be written as one. The **forecast** says of a plan what it will do.
 //!
 //! A **cue** is a moment of the show that the director fires. A **threshold** is a pass-fail rule over the
 //! run's metrics, which the **catalogue** lists. **Expectations** say how the autoscaler under test is to react.
+//!
+//! **Data** are files of rows, of which each user draws its own.
 //!
 //! An **environment** is one place where a run can happen: endpoints, sizes, and the names of secrets.
 //!
@@ -32,6 +36,7 @@
 #![forbid(unsafe_code)]
 
 mod plan;
+mod data;
 
 mod load;
 mod schedule;
@@ -53,17 +58,18 @@ mod problem;
 mod units;
 
 pub use curve::{curve_csv, read_curve};
+pub use data::{Data, DataSource, Exhausted, LARGEST_DATA, Rows, Source};
 pub use duration::DurationError;
 pub use environment::{Agents, Environment, Http, Launch, Layer, Target};
 pub use expectations::{Band, Expectations};
 pub use forecast::{Forecast, ForecastPoint};
 pub use load::{LONGEST, Load, MOST_PER_SECOND, MOST_USERS, RateStage, Spacing, Stage, Stay};
-pub use plan::{Cue, CueTime, DataSource, Exhausted, Plan, Scenario, Takeover};
+pub use plan::{Cue, CueTime, Plan, Scenario, Takeover};
 pub use problem::{Problem, nearest};
 pub use scale::{Progress, SCALE_HELP, Scale, scaled_loads};
 pub use schedule::{PlannedArrival, Schedule};
 pub use slots::{AgentNumber, SlotTable};
 pub use threshold::{Op, Statistic, Threshold, ThresholdError};
 pub use units::RunTime;
-pub use version::{Arrival, Begun, Change, PlanRate, Version, VersionError};
-pub use versions::{PlannedSecond, Versions};
+pub use version::{Arrival, Begun, Change, PlanRate, Returns, Version, VersionError};
+pub use versions::{PlannedSecond, Returning, Versions};

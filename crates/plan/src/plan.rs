@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::DataSource;
 use crate::duration;
 use crate::expectations::Expectations;
-use crate::load::Load;
+use crate::load::{Load, MOST_USERS};
 use crate::problem::Problem;
+use crate::schedule::Schedule;
 use crate::threshold::Threshold;
 
 /// A plan; it is checked by the coordinator and sent to every agent as it is.
@@ -71,28 +73,6 @@ pub enum CueTime {
     ByHand,
 }
 
-/// A file of rows for users.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DataSource {
-    /// The file, as the scenario names it.
-    pub path: String,
-    /// What happens when there are no more rows.
-    pub exhausted: Exhausted,
-}
-
-/// What happens to a user who asks for a row when there are no more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Exhausted {
-    /// The user is finished.
-    #[default]
-    Stop,
-    /// The rows begin again.
-    Wrap,
-    /// The user fails.
-    Error,
-}
-
 /// When the slots of an agent move whose connection is gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -123,6 +103,16 @@ impl Plan {
         }
         problems.extend(self.autoscaler.iter().flat_map(Expectations::check));
         problems
+    }
+
+    /// Counts the users of all scenarios, whether or not the run goes on for long enough.
+    #[must_use]
+    pub fn planned_users(&self) -> u64 {
+        let planned = |scenario: &Scenario| match &scenario.load {
+            Load::Arrive { users, .. } => (*users).min(MOST_USERS), // no need to draw the instants of random ones
+            load => Schedule::new(load, 0).planned(),
+        };
+        self.scenarios.iter().map(planned).fold(0, u64::saturating_add)
     }
 
     fn check_scenarios(&self, problems: &mut Vec<Problem>) {
@@ -187,6 +177,7 @@ fn check_names<'a>(what: &str, names: impl Iterator<Item = &'a str>, problems: &
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Exhausted;
     use crate::expectations::Band;
     use crate::load::{Spacing, Stay};
 

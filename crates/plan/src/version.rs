@@ -54,6 +54,19 @@ pub struct Version {
     pub base: Vec<u64>,
     /// Who owns the arrivals that it governs.
     pub slots: SlotTable,
+    /// Who comes once more, from its instant on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returns: Option<Returns>,
+}
+
+/// Users that were lost with their agent and come once more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Returns {
+    /// The plan time over which those of a scenario come, evenly spread.
+    #[serde(with = "duration::text")]
+    pub over: Duration,
+    /// Their arrivals, an entry for each scenario: rising indices that lie before the version's base.
+    pub users: Vec<Vec<u64>>,
 }
 
 /// What may change from one version to the next.
@@ -70,6 +83,8 @@ pub enum Change {
     /// that takes over begins now, its arrivals numbered on from those that have come. A population takes the users
     /// of an earlier one over, so its first ramp begins at their number.
     Loads(Vec<Option<Load>>),
+    /// Users that were lost come once more. Each belongs to whoever owns its slot at the instant of its return.
+    Return(Returns),
 }
 
 /// One arrival of a scenario, in run time.
@@ -103,7 +118,8 @@ pub enum VersionError {
         /// The number of the version that was refused.
         number: u64,
     },
-    /// Its vectors do not have one entry for each scenario of the run, or a load begins after its version.
+    /// Its vectors do not have one entry for each scenario of the run, a load begins after its version, or somebody returns
+    /// who has not been there.
     #[error("adding plan version {number}: it does not fit the scenarios of the run")]
     Shape {
         /// The number of the version that was refused.
@@ -141,7 +157,13 @@ impl Version {
                 .iter()
                 .zip(&self.base)
                 .all(|(begun, base)| begun.plan_time <= self.plan_time && begun.index <= *base);
-        if fits { Ok(()) } else { Err(VersionError::Shape { number: self.number }) }
+        let returns = self.returns.as_ref().is_none_or(|returns| {
+            let have_come = |(users, base): (&Vec<u64>, &u64)| {
+                users.is_sorted_by(|a, b| a < b) && users.last().is_none_or(|last| last < base)
+            };
+            returns.users.len() == scenarios && returns.users.iter().zip(&self.base).all(have_come)
+        });
+        if fits && returns { Ok(()) } else { Err(VersionError::Shape { number: self.number }) }
     }
 
     /// Checks that this version may come after `latest`.

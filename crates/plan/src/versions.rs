@@ -10,6 +10,7 @@
 
 mod arrivals;
 mod entry;
+mod returning;
 mod seconds;
 
 use std::sync::Arc;
@@ -19,11 +20,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::load::Load;
 use crate::scale::Progress;
-use crate::slots::SlotTable;
+use crate::slots::{AgentNumber, SlotTable};
 use crate::units::RunTime;
 use crate::version::{Begun, Change, PlanRate, Version, VersionError};
 use entry::Entry;
 
+pub use returning::Returning;
 pub use seconds::PlannedSecond;
 
 /// The history of a plan, oldest version first; never empty.
@@ -75,6 +77,7 @@ impl Versions {
             begun: vec![Begun::default(); scenarios],
             base: vec![0; scenarios],
             slots,
+            returns: None,
         };
         Versions { seed, entries: vec![Entry::new(version, None, seed)] }
     }
@@ -88,9 +91,10 @@ impl Versions {
         let plan_time = latest.version.plan_time_at(at);
         let base = (0..self.scenarios()).map(|scenario| latest.arrivals_before(scenario, plan_time)).collect();
         let number = latest.version.number.saturating_add(1);
-        let mut next = Version { number, at, plan_time, base, ..latest.version.clone() };
+        let mut next = Version { number, at, plan_time, base, returns: None, ..latest.version.clone() };
         match change {
             Change::Slots(slots) => next.slots = slots,
+            Change::Return(returns) => next.returns = Some(returns),
             Change::Pause => next.running = PlanRate::Paused,
             Change::Resume => next.running = PlanRate::Running,
             Change::Loads(loads) => {
@@ -202,6 +206,21 @@ impl Versions {
     }
 
     /// Moves an instant to just after the latest version, unless it is later.
+    /// Tells when others took, or will take, the last slots that an agent ever owned; `None` if it owns some or never did.
+    #[must_use]
+    pub fn relieved_at(&self, agent: AgentNumber) -> Option<RunTime> {
+        let mut relieved = None;
+        let mut owned_before = false;
+        for version in self.history() {
+            let owns = version.slots.slots_of(agent).next().is_some();
+            if owned_before && !owns {
+                relieved = Some(version.at);
+            }
+            owned_before = owns;
+        }
+        relieved.filter(|_| !owned_before)
+    }
+
     fn no_sooner(&self, at: RunTime) -> RunTime {
         at.max(RunTime(self.latest().at.0.saturating_add(1)))
     }
@@ -215,7 +234,6 @@ impl Versions {
 mod tests {
     use super::*;
     use crate::load::{Spacing, Stage, Stay};
-    use crate::slots::AgentNumber;
 
     pub(super) const fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)

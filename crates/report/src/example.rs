@@ -85,7 +85,7 @@ fn timeline() -> Timeline {
     timeline.left(1, 4);
     timeline.expects(2, 0);
     timeline.add(2, &rehearsal_metrics::Interval::empty(0)).unwrap();
-    timeline.lost(2, 1);
+    timeline.lost(2, 1, 0);
     timeline
 }
 

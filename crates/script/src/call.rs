@@ -86,6 +86,8 @@ pub enum Call {
     Sleep(Duration),
     /// The user leaves; never answered.
     Leave,
+    /// The user leaves and does not run again, also not as one of a population; never answered.
+    LeaveForGood,
 }
 
 /// What comes back from a [`Call`].
@@ -160,6 +162,8 @@ pub struct UserState {
     pub values: RefCell<Map>,
     /// Seeded by run seed and number, so that a run can be repeated.
     pub random: RefCell<Xoshiro256PlusPlus>,
+    /// Draws so far from each source of data, in the order of sources; none for functions of the coordinator.
+    draws: Option<RefCell<Vec<u64>>>,
 }
 
 impl UserState {
@@ -174,7 +178,30 @@ impl UserState {
             restored,
             values: RefCell::new(Map::new()),
             random: RefCell::new(Xoshiro256PlusPlus::seed_from_u64(seed)),
+            draws: Some(RefCell::default()),
         }
+    }
+
+    /// Makes the state of a function that the coordinator runs. It has no number in the plan, and so no rows of its own.
+    #[must_use]
+    pub fn of_coordinator(run_seed: u64) -> Self {
+        Self { draws: None, ..Self::new(0, run_seed, false) }
+    }
+
+    /// Makes the state of a user that runs again as itself: fresh, but for the rows that it has had.
+    #[must_use]
+    pub fn again(&self, run_seed: u64) -> Self {
+        Self { draws: self.draws.clone(), ..Self::new(self.number, run_seed, self.restored) }
+    }
+
+    /// Counts one more draw from a source and says the how manieth it is, from 1; none for those who have no rows.
+    pub(crate) fn count_draw(&self, source: usize) -> Option<u64> {
+        let mut draws = self.draws.as_ref()?.borrow_mut();
+        if draws.len() <= source {
+            draws.resize(source + 1, 0);
+        }
+        draws[source] += 1;
+        Some(draws[source])
     }
 }
 

@@ -2,6 +2,8 @@
 
 use rhai::{EvalAltResult, Position};
 
+use crate::api::data::NoMoreRows;
+
 /// Token of [`crate::Halt::Stack`] in Rhai's "terminated" error.
 pub(crate) const STACK: &str = "stack";
 /// Token of [`crate::Halt::Endless`] in Rhai's "terminated" error.
@@ -20,6 +22,8 @@ pub enum FailureKind {
     Endless,
     /// A value grew past the limits.
     Size,
+    /// There were no more rows of data for it.
+    Data,
     /// A native function panicked: our fault, but only this user's problem.
     Panic,
 }
@@ -34,6 +38,7 @@ impl FailureKind {
             Self::Recursion => "recursion",
             Self::Endless => "endless",
             Self::Size => "size",
+            Self::Data => "data",
             Self::Panic => "panic",
         }
     }
@@ -95,7 +100,10 @@ fn explain(error: &mut EvalAltResult) -> (FailureKind, String) {
         }
         EvalAltResult::ErrorStackOverflow(_) => (FailureKind::Recursion, "the calls nest too deep".into()),
         EvalAltResult::ErrorDataTooLarge(what, _) => (FailureKind::Size, format!("{what} is too large")),
-        EvalAltResult::ErrorRuntime(value, _) => (FailureKind::Script, value.to_string()),
+        EvalAltResult::ErrorRuntime(value, _) => match value.read_lock::<NoMoreRows>() {
+            Some(message) => (FailureKind::Data, message.to_string()),
+            None => (FailureKind::Script, value.to_string()),
+        },
         other => {
             other.set_position(Position::NONE);
             (FailureKind::Script, other.to_string())

@@ -55,8 +55,13 @@ pub(crate) fn with_files<T>(read: &ReadFile, work: impl FnOnce() -> T) -> T {
 /// Reads a file as text; none while no plan is evaluated.
 pub(crate) fn text_of_file(path: &str) -> Option<Result<String>> {
     let read = READER.with(|reader| reader.borrow().clone())?;
-    let text = |bytes| String::from_utf8(bytes).map_err(|_| Error::other("it is no text in UTF-8"));
-    Some(read(path).and_then(text))
+    Some(read(path).and_then(|bytes| {
+        String::from_utf8(bytes).map_err(|error| {
+            let sound = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = sound.iter().filter(|byte| **byte == b'\n').count() + 1;
+            Error::other(format!("line {line} is no text in UTF-8"))
+        })
+    }))
 }
 
 #[cfg(test)]
@@ -78,5 +83,12 @@ mod tests {
         let read: ReadFile = Rc::new(|path| Ok(path.as_bytes().to_owned()));
         assert_eq!(with_files(&read, || text_of_file("x")).unwrap().unwrap(), "x");
         assert!(text_of_file("x").is_none());
+    }
+
+    #[test]
+    fn what_is_no_text_is_told_with_its_line() {
+        let read: ReadFile = Rc::new(|_| Ok(b"a,b\n1,2\n\xe9,3\n".to_vec()));
+        let error = with_files(&read, || text_of_file("x")).unwrap().unwrap_err();
+        assert_eq!(error.to_string(), "line 3 is no text in UTF-8");
     }
 }

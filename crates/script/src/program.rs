@@ -2,13 +2,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
-use rehearsal_plan::Environment;
+use rehearsal_plan::{Data, Environment};
 use rhai::{
     AST, Dynamic, Engine, EvalAltResult, FnPtr, FuncRegistration, ImmutableString, Map, OptimizationLevel, Scope,
 };
 
 use crate::api;
+use crate::api::data::DataHandle;
 use crate::call::UserState;
 use crate::current::require;
 use crate::failure::{Failure, FailureKind};
@@ -48,10 +50,11 @@ struct EnvHandle(Rc<Map>);
 #[derive(Clone)]
 struct User(Rc<UserState>);
 
-/// What the names `env`, `common` and the top-level constants stand for.
+/// What the names `env`, `common`, `data` and the top-level constants stand for.
 struct Globals {
     env: EnvHandle,
     common: RefCell<Dynamic>,
+    data: RefCell<DataHandle>,
     constants: RefCell<Map>,
 }
 
@@ -76,8 +79,12 @@ impl Program {
         let failed = |error: Box<EvalAltResult>| Failure::new(&source.name, *error);
         let env = env.0.iter().map(|(key, value)| Ok((key.as_str().into(), from_json(value.clone())?)));
         let env = env.collect::<Result<Map, String>>().map_err(|error| failed(error.into()))?;
-        let globals =
-            Rc::new(Globals { env: EnvHandle(env.into()), common: Dynamic::UNIT.into(), constants: Map::new().into() });
+        let globals = Rc::new(Globals {
+            env: EnvHandle(env.into()),
+            common: Dynamic::UNIT.into(),
+            data: RefCell::default(),
+            constants: Map::new().into(),
+        });
         let mut engine = api::engine();
         engine.set_optimization_level(level);
         register_globals(&mut engine, &globals);
@@ -105,6 +112,11 @@ impl Program {
     pub fn set_common(&self, common: serde_json::Value) -> Result<(), String> {
         *self.globals.common.borrow_mut() = from_json(common)?.into_read_only();
         Ok(())
+    }
+
+    /// Sets the rows that users draw from; scripts reach them as `data`.
+    pub fn set_data(&self, data: Arc<Data>) {
+        self.globals.data.replace(DataHandle::new(data));
     }
 
     /// Whether the scenario has a function of this name without parameters.
@@ -160,7 +172,7 @@ impl Program {
     }
 }
 
-/// `user`, `env`, `common`, `cue` and the constants are served when a name is looked up, so closures never capture them
+/// `user`, `env`, `common`, `data`, `cue` and the constants are served when a name is looked up, so closures never capture them
 /// and handlers that wait at the same time do not lock each other out.
 #[allow(deprecated)] // Rhai marks `on_var` as volatile, not as going away
 fn register_globals(engine: &mut Engine, globals: &Rc<Globals>) {
@@ -219,6 +231,7 @@ impl Globals {
             "user" => Dynamic::from(User(Rc::clone(require("user")?.user()))),
             "env" => Dynamic::from(self.env.clone()),
             "common" => self.common.borrow().clone(),
+            "data" => require("data").map(|_| Dynamic::from(self.data.borrow().clone()))?,
             "cue" => match require("cue")?.cue() {
                 Some(cue) => cue_map(cue),
                 None => return Err("cue is only there in the functions of cues".into()),

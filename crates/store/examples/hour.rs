@@ -101,6 +101,7 @@ fn batch(second: i64, tick: u32, samples: &Samples) -> Batch {
         from_s: 0,
         left_at: None,
         lost_at: None,
+        restored: false,
         reported: Spans::from(vec![Span { from_s: 0, to_s: second + 1 }]),
         users: moved,
         worst: health,

@@ -5,8 +5,8 @@ use std::error::Error;
 use std::path::Path;
 
 use rehearsal_metrics::{
-    AgentRecord, Bins, CallCounts, Changes, CueRecord, Definition, ErrorCount, Errors, Health, Kind, Points, SeriesId,
-    SeriesKey, Span, Transitions, UserState,
+    AgentRecord, Arrivals, Bins, CallCounts, Changes, CueRecord, Definition, ErrorCount, Errors, Health, Kind, Points,
+    SeriesId, SeriesKey, Span, Transitions, UserState,
 };
 use rusqlite::types::Type;
 use rusqlite::{Connection, Result, Row};
@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::StoreError;
-use crate::rows::{About, CueIntent, CueOutcome, Event, Mark, Member, Recorded};
+use crate::rows::{About, CueIntent, CueOutcome, Event, Life, Mark, Member, Recorded};
 
 /// A run's file that is open.
 pub(crate) struct Source<'a> {
@@ -48,7 +48,7 @@ impl Source<'_> {
         self.rows("fact", "SELECT key, value FROM fact", |row| Ok((row.get(0)?, json(row, 1)?)))
     }
 
-    fn about(&self, facts: &BTreeMap<String, Value>) -> Loaded<About> {
+    pub(crate) fn about(&self, facts: &BTreeMap<String, Value>) -> Loaded<About> {
         let fields = facts.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
         let about = serde_json::from_value(Value::Object(fields));
         about.map_err(|error| StoreError::reading(self.path, "fact", refused(1, Type::Text, error)))
@@ -81,8 +81,19 @@ impl Source<'_> {
             coarse: self.rows("coarse", "SELECT from_s, to_s FROM coarse", |row| {
                 Ok(Span { from_s: row.get(0)?, to_s: row.get(1)? })
             })?,
+            ended: self.ended()?,
             series,
         })
+    }
+
+    fn ended(&self) -> Loaded<Arrivals> {
+        let rows: Vec<(u32, u64)> =
+            self.rows("ended", "SELECT scenario, arrival FROM ended", |row| Ok((row.get(0)?, count(row, 1)?)))?;
+        let mut ended = Arrivals::new();
+        for (scenario, index) in rows {
+            ended.entry(scenario).or_default().insert(index);
+        }
+        Ok(ended)
     }
 
     fn sources(&self) -> Loaded<BTreeMap<u32, BTreeMap<SeriesId, SeriesId>>> {
@@ -172,25 +183,28 @@ fn call(row: &Row) -> Result<(String, CallCounts)> {
 }
 
 fn agent(row: &Row) -> Result<(u32, AgentRecord)> {
-    let latest_s: Option<i64> = row.get(7)?;
-    let latest = latest_s.map(|second| Ok::<_, rusqlite::Error>((second, json(row, 8)?))).transpose()?;
+    let latest_s: Option<i64> = row.get(8)?;
+    let latest = latest_s.map(|second| Ok::<_, rusqlite::Error>((second, json(row, 9)?))).transpose()?;
     let record = AgentRecord {
         from_s: row.get(1)?,
         left_at: row.get(2)?,
         lost_at: row.get(3)?,
-        reported: json(row, 4)?,
-        users: json(row, 5)?,
-        worst: json(row, 6)?,
+        restored: row.get(4)?,
+        reported: json(row, 5)?,
+        users: json(row, 6)?,
+        worst: json(row, 7)?,
         latest,
     };
     Ok((row.get(0)?, record))
 }
 
 fn mark(row: &Row) -> Result<Mark> {
-    let hex: String = row.get(0)?;
-    let bits = u128::from_str_radix(&hex, 16).map_err(|error| refused(0, Type::Text, error))?;
-    let incarnation = bits.to_be_bytes();
-    Ok(Mark { incarnation, agent: row.get(1)?, mark: count(row, 2)?, stored_until: row.get(3)? })
+    Ok(Mark {
+        incarnation: incarnation(&row.get::<_, String>(0)?, 0)?,
+        agent: row.get(1)?,
+        mark: count(row, 2)?,
+        stored_until: row.get(3)?,
+    })
 }
 
 fn cue(row: &Row) -> Result<CueIntent> {
@@ -200,6 +214,7 @@ fn cue(row: &Row) -> Result<CueIntent> {
         Some("sent") => Some(CueOutcome::Sent(row.get(9)?)),
         Some("nothing") => Some(CueOutcome::Nothing),
         Some("failed") => Some(CueOutcome::Failed(row.get(10)?)),
+        Some("unknown") => Some(CueOutcome::Unknown),
         Some(other) => return Err(refused(8, Type::Text, format!("no outcome is named {other:?}"))),
     };
     Ok(CueIntent {
@@ -228,7 +243,16 @@ fn member(row: &Row) -> Result<Member> {
         weight: row.get(4)?,
         ended: row.get(5)?,
         lost: row.get(6)?,
+        life: match row.get::<_, Option<String>>(7)? {
+            None => None,
+            Some(hex) => Some(Life { incarnation: incarnation(&hex, 7)?, owns_from: count(row, 8)? }),
+        },
     })
+}
+
+fn incarnation(hex: &str, column: usize) -> Result<[u8; 16]> {
+    let bits = u128::from_str_radix(hex, 16).map_err(|error| refused(column, Type::Text, error))?;
+    Ok(bits.to_be_bytes())
 }
 
 fn state(row: &Row, column: usize) -> Result<UserState> {

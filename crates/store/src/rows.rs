@@ -79,7 +79,7 @@ pub struct CueIntent {
     pub event: Option<String>,
     /// The JSON pointer under which a message carries the id.
     pub pointer: Option<String>,
-    /// What became of it; `None` while that is unknown.
+    /// What became of it; `None` while it is being fired.
     pub outcome: Option<CueOutcome>,
 }
 
@@ -92,6 +92,8 @@ pub enum CueOutcome {
     Nothing,
     /// It failed, and why.
     Failed(String),
+    /// The coordinator died while it was fired.
+    Unknown,
 }
 
 /// Something that happened around the run.
@@ -126,6 +128,17 @@ pub struct Member {
     pub ended: bool,
     /// It was given up.
     pub lost: bool,
+    /// The life that holds its number; `None` until it has dialled.
+    pub life: Option<Life>,
+}
+
+/// The life of an agent that holds its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Life {
+    /// Its random bytes.
+    pub incarnation: [u8; 16],
+    /// The first version of the plan in which the number's slots are this life's.
+    pub owns_from: u64,
 }
 
 /// All that is stored of a run, each list in order of its keys, events in the order of writing.

@@ -24,7 +24,9 @@ CREATE TABLE member (
     instance TEXT NOT NULL, -- as its launcher names what runs it
     weight INTEGER NOT NULL,
     ended INTEGER NOT NULL, -- 1: its process has ended
-    lost INTEGER NOT NULL   -- 1: it was given up
+    lost INTEGER NOT NULL,  -- 1: it was given up
+    incarnation TEXT,       -- the life that holds the number, 32 hexadecimal digits; null until it has dialled
+    owns_from INTEGER       -- the first version in which the number's slots are this life's
 ) STRICT;
 
 CREATE TABLE mark (
@@ -41,6 +43,7 @@ CREATE TABLE agent (
     from_s INTEGER NOT NULL,  -- first second that it owed
     left_s INTEGER,           -- it left in order and owed nothing from here on
     lost_s INTEGER,           -- it was gone from here on
+    restored INTEGER NOT NULL, -- 1: its lost users came once more elsewhere
     reported TEXT NOT NULL,   -- JSON: [{from_s, to_s}] half-open stretches that it reported
     moved TEXT NOT NULL,      -- JSON: [[from, to, users]] moves of its users
     worst TEXT NOT NULL,      -- JSON: its worst condition
@@ -107,6 +110,13 @@ CREATE TABLE coarse (
     PRIMARY KEY (from_s, to_s)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE ended (
+    -- Users that will not be restored, by their arrivals; only kept when the plan restores users.
+    scenario INTEGER NOT NULL, -- place in the plan, from 0
+    arrival INTEGER NOT NULL,  -- index in the scenario
+    PRIMARY KEY (scenario, arrival)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE call (
     -- Calls since the start: begun = answered + failed + cut + still open.
     name TEXT PRIMARY KEY,
@@ -133,7 +143,7 @@ CREATE TABLE cue (
     by TEXT NOT NULL,        -- who wanted it
     event TEXT,              -- by which users hear it
     pointer TEXT,            -- where messages carry the id
-    outcome TEXT,            -- sent, nothing or failed; null: unknown
+    outcome TEXT,            -- sent, nothing, failed or unknown; null: being fired
     sent_after_us INTEGER,   -- of one that was sent: after the intended instant
     failure TEXT             -- of one that failed: why
 ) STRICT;

@@ -98,6 +98,15 @@ impl Store {
         Source { connection: &self.connection, path: &self.path }.load()
     }
 
+    /// Reads what the run is.
+    ///
+    /// # Errors
+    /// When the file is damaged.
+    pub fn about(&self) -> Result<About, StoreError> {
+        let source = Source { connection: &self.connection, path: &self.path };
+        source.about(&source.facts()?)
+    }
+
     fn open(path: &Path, more: OpenFlags, lock: File) -> Result<Store, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
         let connection = Connection::open_with_flags(path, flags).and_then(|connection| {

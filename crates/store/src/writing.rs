@@ -66,6 +66,11 @@ fn write_changes(to: &Connection, changes: &Changes) -> Result<()> {
         let row = params![firing, json(&record.looked), json(&record.points)];
         run(to, "INSERT OR REPLACE INTO cue_heard VALUES (?1, ?2, ?3)", row)?;
     }
+    for (scenario, indices) in &changes.ended {
+        for index in indices {
+            run(to, "INSERT OR IGNORE INTO ended VALUES (?1, ?2)", params![scenario, signed(*index)])?;
+        }
+    }
     for span in &changes.coarse {
         run(to, "INSERT OR REPLACE INTO coarse VALUES (?1, ?2)", [span.from_s, span.to_s])?;
     }
@@ -123,13 +128,14 @@ fn write_agent(to: &Connection, agent: u32, record: &AgentRecord) -> Result<()> 
         record.from_s,
         record.left_at,
         record.lost_at,
+        record.restored,
         json(&record.reported),
         json(&record.users),
         json(&record.worst),
         record.latest.map(|(second, _)| second),
         record.latest.map(|(_, health)| json(&health)),
     ];
-    run(to, "INSERT OR REPLACE INTO agent VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", row)
+    run(to, "INSERT OR REPLACE INTO agent VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)", row)
 }
 
 /// Writes all kinds anew, for a new one may have pushed an old one out.
@@ -141,8 +147,7 @@ fn write_errors(to: &Connection, errors: &Errors) -> Result<()> {
 }
 
 fn write_mark(to: &Connection, mark: &Mark) -> Result<()> {
-    let incarnation: String = mark.incarnation.iter().map(|byte| format!("{byte:02x}")).collect();
-    let row = params![incarnation, mark.agent, signed(mark.mark), mark.stored_until];
+    let row = params![hex(&mark.incarnation), mark.agent, signed(mark.mark), mark.stored_until];
     run(to, "INSERT OR REPLACE INTO mark VALUES (?1, ?2, ?3, ?4)", row)
 }
 
@@ -152,6 +157,7 @@ fn write_cue(to: &Connection, cue: &CueIntent) -> Result<()> {
         Some(CueOutcome::Sent(after)) => (Some("sent"), Some(*after), None),
         Some(CueOutcome::Nothing) => (Some("nothing"), None, None),
         Some(CueOutcome::Failed(why)) => (Some("failed"), None, Some(why)),
+        Some(CueOutcome::Unknown) => (Some("unknown"), None, None),
     };
     let CueIntent { firing, name, number, id, at_us, by, event, pointer, .. } = cue;
     let row = params![firing, name, signed(*number), id, at_us, by, event, pointer, outcome, sent_after_us, failure];
@@ -165,9 +171,15 @@ fn write_event(to: &Connection, event: &Event) -> Result<()> {
 }
 
 fn write_member(to: &Connection, member: &Member) -> Result<()> {
-    let Member { agent, id, region, instance, weight, ended, lost } = member;
-    let row = params![agent, id, region, instance, weight, ended, lost];
-    run(to, "INSERT OR REPLACE INTO member VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", row)
+    let Member { agent, id, region, instance, weight, ended, lost, life } = member;
+    let incarnation = life.map(|life| hex(&life.incarnation));
+    let owns_from = life.map(|life| signed(life.owns_from));
+    let row = params![agent, id, region, instance, weight, ended, lost, incarnation, owns_from];
+    run(to, "INSERT OR REPLACE INTO member VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", row)
+}
+
+fn hex(incarnation: &[u8; 16]) -> String {
+    incarnation.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn run(to: &Connection, sql: &str, row: impl rusqlite::Params) -> Result<()> {

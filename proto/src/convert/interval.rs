@@ -7,6 +7,7 @@ use rehearsal_metrics::{Bins, Definition, Interval, Kind, Points, SeriesId, Seri
 use super::{
     WireError,
     cue::{cue_row, read_cue},
+    indices::{read_arrivals, write_arrivals},
     rows::{call_row, error_row, health_row, read_call, read_errors, read_health, read_transitions, user_row},
     unique,
 };
@@ -19,7 +20,7 @@ const LONGEST_S: i64 = 24 * 3600;
 
 impl From<Interval> for v1::Interval {
     fn from(interval: Interval) -> v1::Interval {
-        let Interval { from, to, defines, points, users, calls, errors, cues, health } = interval;
+        let Interval { from, to, defines, points, users, calls, errors, cues, health, ended } = interval;
         v1::Interval {
             from_s: from,
             to_s: to,
@@ -30,6 +31,7 @@ impl From<Interval> for v1::Interval {
             errors: errors.iter().map(error_row).collect(),
             cues: cues.into_iter().map(cue_row).collect(),
             health: health.iter().map(|(second, health)| health_row(*second, health)).collect(),
+            ended: write_arrivals(&ended),
         }
     }
 }
@@ -55,6 +57,7 @@ impl TryFrom<v1::Interval> for Interval {
                 "a second of health",
                 wire.health.into_iter().map(|row| Ok((within(&seconds, row.second)?, read_health(&row)))),
             )?,
+            ended: read_arrivals(&wire.ended)?,
         })
     }
 }

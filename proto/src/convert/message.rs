@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use rehearsal_link::{
-    Applied, Assignment, CueAnnouncement, Epoch, Hello, Incarnation, LeaseTerms, Readiness, StopKind, Stopping,
-    ToAgent, ToCoordinator, Welcome,
+    Applied, Assignment, CueAnnouncement, Epoch, Hello, Incarnation, LeaseTerms, Leaving, Readiness, StopKind,
+    Stopping, ToAgent, ToCoordinator, Welcome,
 };
 use rehearsal_metrics::Interval;
 use rehearsal_plan::{AgentNumber, RunTime, Version};
@@ -33,7 +33,7 @@ impl From<ToCoordinator<Interval>> for v1::AgentMessage {
             ToCoordinator::Stopping(Stopping { kind, at }) => {
                 Kind::Stopping(v1::Stopping { kind: v1::Stop::from(kind).kind, at_us: at.0 })
             }
-            ToCoordinator::Leaving { from } => Kind::Leaving(v1::Leaving { from_us: from.0 }),
+            ToCoordinator::Leaving(Leaving { from, reason }) => Kind::Leaving(v1::Leaving { from_us: from.0, reason }),
             ToCoordinator::Drained => Kind::Drained(v1::Drained {}),
         };
         v1::AgentMessage { kind: Some(kind) }
@@ -61,7 +61,9 @@ impl TryFrom<v1::AgentMessage> for ToCoordinator<Interval> {
             Kind::Stopping(v1::Stopping { kind, at_us }) => {
                 ToCoordinator::Stopping(Stopping { kind: v1::Stop { kind }.try_into()?, at: RunTime(at_us) })
             }
-            Kind::Leaving(v1::Leaving { from_us }) => ToCoordinator::Leaving { from: RunTime(from_us) },
+            Kind::Leaving(v1::Leaving { from_us, reason }) => {
+                ToCoordinator::Leaving(Leaving { from: RunTime(from_us), reason })
+            }
             Kind::Drained(v1::Drained {}) => ToCoordinator::Drained,
         })
     }

@@ -3,6 +3,7 @@
 
 mod bins;
 mod cue;
+mod indices;
 mod interval;
 mod message;
 mod rows;

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use rehearsal_plan::{AgentNumber, Begun, Load, PlanRate, RunTime, SlotTable, Version};
+use rehearsal_plan::{AgentNumber, Begun, Load, PlanRate, Returns, RunTime, SlotTable, Version};
 use serde_json::Value;
 
+use super::indices::{read_indices, write_indices};
 use super::{WireError, nanos};
 use crate::v1;
 
@@ -20,6 +21,10 @@ impl From<&Version> for v1::Version {
             paused: version.running == PlanRate::Paused,
             loads: loads.map(|(load, (begun, base))| scenario_load(load, begun, *base)).collect(),
             slots: slots(&version.slots),
+            returns: version.returns.as_ref().map(|returns| v1::Returns {
+                over_ns: nanos(returns.over),
+                users: returns.users.iter().map(|users| write_indices(users.iter().copied())).collect(),
+            }),
         }
     }
 }
@@ -41,6 +46,7 @@ impl TryFrom<v1::Version> for Version {
             begun: wire.loads.iter().map(begun).collect(),
             base: wire.loads.iter().map(|row| row.base).collect(),
             slots: read_slots(&wire.slots)?,
+            returns: wire.returns.as_ref().map(read_returns).transpose()?,
         })
     }
 }
@@ -56,6 +62,11 @@ fn scenario_load(load: &Load, begun: &Begun, base: u64) -> v1::ScenarioLoad {
 
 fn begun(wire: &v1::ScenarioLoad) -> Begun {
     Begun { index: wire.begun_index, plan_time: Duration::from_nanos(wire.begun_plan_time_ns) }
+}
+
+fn read_returns(wire: &v1::Returns) -> Result<Returns, WireError> {
+    let users = wire.users.iter().map(read_indices).collect::<Result<_, _>>()?;
+    Ok(Returns { over: Duration::from_nanos(wire.over_ns), users })
 }
 
 fn slots(table: &SlotTable) -> Vec<u64> {

@@ -282,11 +282,14 @@ pub struct Stopping {
     pub at_us: i64,
 }
 /// The agent goes before the run ends.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Leaving {
     /// The first instant at which its slots need another owner.
     #[prost(sint64, tag = "1")]
     pub from_us: i64,
+    /// Why, for people.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
 }
 /// All users are gone and every interval was acknowledged.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -379,6 +382,26 @@ pub struct Version {
     /// Owner of every slot: an agent's number plus one, 0 for no owner.
     #[prost(uint64, repeated, tag = "6")]
     pub slots: ::prost::alloc::vec::Vec<u64>,
+    /// Who comes once more from this instant on; absent: nobody.
+    #[prost(message, optional, tag = "7")]
+    pub returns: ::core::option::Option<Returns>,
+}
+/// Users that were lost with their agent and come once more.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Returns {
+    /// The plan time over which those of a scenario come, in nanoseconds.
+    #[prost(uint64, tag = "1")]
+    pub over_ns: u64,
+    /// Their arrivals, an entry for each scenario.
+    #[prost(message, repeated, tag = "2")]
+    pub users: ::prost::alloc::vec::Vec<Indices>,
+}
+/// Rising indices of arrivals in one scenario.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Indices {
+    /// The first index, then the distance of each to the one before.
+    #[prost(uint64, repeated, tag = "1")]
+    pub gaps: ::prost::alloc::vec::Vec<u64>,
 }
 /// The load of one scenario in a version.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -512,6 +535,11 @@ pub struct Interval {
     /// The generator's own condition, for each second.
     #[prost(message, repeated, tag = "9")]
     pub health: ::prost::alloc::vec::Vec<HealthRow>,
+    /// Users that will not be restored if this agent is lost, because they have
+    /// ended or never begun: their arrivals, an entry for each scenario. Only said
+    /// when the plan restores users.
+    #[prost(message, repeated, tag = "10")]
+    pub ended: ::prost::alloc::vec::Vec<Indices>,
 }
 /// Gives a series its id.
 #[derive(Clone, PartialEq, ::prost::Message)]

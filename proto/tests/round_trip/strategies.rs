@@ -4,14 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use proptest::{collection::vec, option, prelude::*};
 use rehearsal_link::{
-    Applied, Assignment, CueAnnouncement, Epoch, Hello, Incarnation, LeaseTerms, Readiness, StopKind, Stopping,
-    ToAgent, ToCoordinator, Welcome,
+    Applied, Assignment, CueAnnouncement, Epoch, Hello, Incarnation, LeaseTerms, Leaving, Readiness, StopKind,
+    Stopping, ToAgent, ToCoordinator, Welcome,
 };
 use rehearsal_metrics::{
     Bins, CallCounts, CuePoints, Definition, Errors, Health, Interval, Kind, Points, SeriesId, SeriesKey, Snapshot,
     Tags, Transitions, UserState,
 };
-use rehearsal_plan::{AgentNumber, Begun, Load, PlanRate, RateStage, RunTime, SlotTable, Spacing, Stay, Version};
+use rehearsal_plan::{
+    AgentNumber, Begun, Load, PlanRate, RateStage, Returns, RunTime, SlotTable, Spacing, Stay, Version,
+};
 
 const FIRST: i64 = -3;
 const AFTER: i64 = 600;
@@ -105,8 +107,9 @@ fn interval() -> impl Strategy<Value = Interval> {
         errors,
         btree_map(any::<u32>(), cue(), 0..3),
         btree_map(FIRST..AFTER, health(), 0..4),
+        btree_map(0..3_u32, prop::collection::btree_set(any::<u64>(), 1..5), 0..3),
     )
-        .prop_map(|(defines, points, users, calls, errors, cues, health)| Interval {
+        .prop_map(|(defines, points, users, calls, errors, cues, health, ended)| Interval {
             from: FIRST,
             to: AFTER,
             defines,
@@ -116,6 +119,7 @@ fn interval() -> impl Strategy<Value = Interval> {
             errors,
             cues,
             health,
+            ended,
         })
 }
 
@@ -139,8 +143,13 @@ fn version() -> impl Strategy<Value = Version> {
     let begun = (any::<u64>(), time.clone()).prop_map(|(index, plan_time)| Begun { index, plan_time });
     let weights = vec((any::<u32>().prop_map(AgentNumber), 0..5_u32), 0..4);
     let slots = (0..64_usize, weights).prop_map(|(slots, weights)| SlotTable::weighted(slots, &weights));
-    (any::<(u64, i64, bool)>(), time, vec((load(), begun, any::<u64>()), 0..3), slots).prop_map(
-        |((number, at, paused), plan_time, scenarios, slots)| Version {
+    let users = vec(prop::collection::btree_set(any::<u64>(), 0..5), 0..3);
+    let returns = prop::option::of((time.clone(), users).prop_map(|(over, users)| Returns {
+        over,
+        users: users.into_iter().map(|users| users.into_iter().collect()).collect(),
+    }));
+    (any::<(u64, i64, bool)>(), time, vec((load(), begun, any::<u64>()), 0..3), slots, returns).prop_map(
+        |((number, at, paused), plan_time, scenarios, slots, returns)| Version {
             number,
             at: RunTime(at),
             plan_time,
@@ -149,6 +158,7 @@ fn version() -> impl Strategy<Value = Version> {
             begun: scenarios.iter().map(|scenario| scenario.1).collect(),
             base: scenarios.iter().map(|scenario| scenario.2).collect(),
             slots,
+            returns,
         },
     )
 }
@@ -180,7 +190,8 @@ pub fn to_coordinator() -> impl Strategy<Value = ToCoordinator<Interval>> {
             kind: if hard { StopKind::Hard } else { StopKind::Graceful },
             at: RunTime(at)
         })),
-        any::<i64>().prop_map(|from| ToCoordinator::Leaving { from: RunTime(from) }),
+        (any::<i64>(), text())
+            .prop_map(|(from, reason)| ToCoordinator::Leaving(Leaving { from: RunTime(from), reason })),
         Just(ToCoordinator::Drained),
     ]
 }

@@ -12,7 +12,7 @@ fn at(seconds: i64) -> RunTime {
 /// Plays events one second apart and gives the state and all effects.
 fn played(events: &[Event]) -> (Lifecycle, Vec<Effect>) {
     let mut all = Vec::new();
-    let mut run = Lifecycle::new(2);
+    let mut run = Lifecycle::new(2, false);
     for (second, event) in events.iter().enumerate() {
         let (next, effects) = run.step(event.clone(), at(second as i64));
         run = next;
@@ -133,7 +133,7 @@ fn any_event() -> impl Strategy<Value = Event> {
 proptest! {
     #[test]
     fn whatever_happens_a_run_goes_forward_and_ends(events in prop::collection::vec((any_event(), 0..40_i64), 0..60)) {
-        let (mut run, mut now, mut ends, mut is_paused) = (Lifecycle::new(2), 0, 0, false);
+        let (mut run, mut now, mut ends, mut is_paused) = (Lifecycle::new(2, false), 0, 0, false);
         for (event, pause) in events {
             now += pause;
             let before = run.clone();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rehearsal_engine::{Command, Report, RunClock, Share, Stop, Worker};
-use rehearsal_plan::{Load, RunTime, SlotTable, Spacing, Stay, Versions};
+use rehearsal_plan::{Change, Load, RunTime, SlotTable, Spacing, Stay, Versions};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -92,14 +92,33 @@ impl Crew {
         }
     }
 
+    /// Changes the plan from an instant on.
+    pub fn change(&mut self, change: Change, seconds: f64) {
+        let versions = Arc::make_mut(&mut self.versions);
+        let next = versions.with(change, RunTime::from_secs_f64(seconds));
+        versions.push(next).unwrap();
+        self.begin();
+    }
+
+    /// The number of users that were planned.
+    pub fn planned(&self) -> u64 {
+        self.versions.planned()
+    }
+
     /// Ends the threads; says what they told, which must add up.
-    pub async fn end(mut self) -> Told {
+    pub async fn end(self) -> Told {
         let planned = self.versions.planned();
+        let told = self.end_with_gaps().await;
+        told.check_users(planned);
+        told
+    }
+
+    /// Ends the threads, which leave users to others; says what they told.
+    pub async fn end_with_gaps(mut self) -> Told {
         self.tell(&Command::End);
         self.listen_until("all threads have ended", |crew| crew.ended == crew.workers.len()).await;
         self.workers.drain(..).for_each(Worker::join);
         self.told.check_calls();
-        self.told.check_users(planned);
         self.told
     }
 

@@ -11,10 +11,12 @@ mod told;
 
 mod counting;
 mod cues;
+mod data;
 mod loads;
 mod misbehaving;
 mod reference;
 mod sockets;
 mod stops;
+mod leaving;
 mod timers;
 mod traps;

@@ -3,13 +3,14 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rehearsal_engine::{RunClock, Solo};
 use rehearsal_metrics::UserState;
-use rehearsal_plan::{Cue, Environment, Layer, Load, Plan, Stay};
-use rehearsal_script::{CueState, Method, Severity, Source, Transport, validate};
+use rehearsal_plan::{Cue, Data, Environment, Layer, Load, Plan, Stay};
+use rehearsal_script::{CueState, Method, ReadFile, Severity, Source, Transport, validate_with};
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -63,10 +64,19 @@ impl Block {
     }
 }
 
+/// The file that examples name stands in the page, too.
+fn files() -> ReadFile {
+    let file = blocks("csv").swap_remove(0).text;
+    Rc::new(move |path| match path {
+        "accounts.csv" => Ok(file.clone().into_bytes()),
+        _ => Err(std::io::ErrorKind::NotFound.into()),
+    })
+}
+
 /// What is wrong with an example, a line each.
 async fn faults(block: Block, environment: Environment) -> Vec<String> {
     let source = Source { name: "docs/scenario.md".to_owned(), text: block.scenario() };
-    let validated = validate(&source, &environment);
+    let validated = validate_with(&source, &environment, &files());
     let found = validated.diagnostics.into_iter();
     // A scenario that is copied from the page should not even be warned of; a part of one cannot say how long it stays.
     let found = found.filter(|found| found.severity == Severity::Error || block.is_scenario());
@@ -75,6 +85,7 @@ async fn faults(block: Block, environment: Environment) -> Vec<String> {
     let demo = demo();
     let mut scene = scene(source.text, demo.address());
     scene.environment = environment;
+    scene.data = Arc::new(Data::read(&plan, &validated.data).unwrap());
     let faults = on_user_thread(async move || rehearse(&scene, &plan).await).await;
     faults.into_iter().map(|fault| format!("example in line {}: {fault}", block.line)).collect()
 }

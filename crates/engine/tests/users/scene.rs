@@ -11,7 +11,7 @@ use std::time::Duration;
 use rehearsal_demo::Demo;
 use rehearsal_engine::{RunClock, Setup, Solo, Tracer};
 use rehearsal_metrics::{Limits, UserState};
-use rehearsal_plan::{AgentNumber, Environment, Load, Plan, Scenario};
+use rehearsal_plan::{AgentNumber, Data, Environment, Load, Plan, Scenario};
 use rehearsal_script::Source;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
@@ -36,6 +36,10 @@ pub struct Scene {
     pub environment: Environment,
     /// The functions that users run, one a scenario.
     pub runs: Vec<&'static str>,
+    /// Whether users of a lost agent come back, and over which time.
+    pub restore: Option<Duration>,
+    /// The rows that users draw from.
+    pub data: Arc<Data>,
 }
 
 /// What one user did.
@@ -56,7 +60,14 @@ pub fn demo() -> Demo {
 /// Takes a script's text, to be played against a system under test.
 pub fn scene(text: impl Into<String>, system: SocketAddr) -> Scene {
     let environment = Environment::from_layers(&[], &BTreeMap::new(), &[]).unwrap();
-    Scene { text: text.into(), target: format!("http://{system}/"), environment, runs: vec!["user"] }
+    Scene {
+        text: text.into(),
+        target: format!("http://{system}/"),
+        environment,
+        runs: vec!["user"],
+        restore: None,
+        data: Arc::default(),
+    }
 }
 
 /// Plays `fn user()` of a script against a system under test.
@@ -104,8 +115,9 @@ impl Scene {
             source: Source { name: FILE.to_owned(), text: self.text.clone() },
             environment: self.environment.clone(),
             target: Url::parse(&self.target).unwrap(),
-            plan: Plan { scenarios: scenarios.collect(), ..Plan::default() },
+            plan: Plan { scenarios: scenarios.collect(), restore: self.restore, ..Plan::default() },
             common: serde_json::Value::Null,
+            data: Arc::clone(&self.data),
             seed: 7,
             agent: AGENT,
             agent_id: "agent-3".to_owned(),

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rehearsal_plan::{AgentNumber, RunTime, Version};
+use rehearsal_plan::{AgentNumber, Version};
 
 use crate::clock::Probe;
 use crate::identity::Incarnation;
-use crate::message::{Applied, Assignment, CueAnnouncement, StopKind, Stopping, ToAgent, ToCoordinator};
+use crate::message::{Applied, Assignment, CueAnnouncement, Leaving, StopKind, Stopping, ToAgent, ToCoordinator};
 use crate::outbox::OutboxLimits;
 
 /// What an agent is given when it starts.
@@ -49,12 +49,11 @@ pub enum Event<T> {
     Applied(Applied),
     /// The executor has stopped its users, as [`Effect::Stop`] said.
     Stopping(Stopping),
-    /// The process is asked to go (preemption, signal): it starts nothing whose instant is `from` or later. The
-    /// executor sends the users away and says `UsersGone`, as after [`Effect::Stop`].
-    Leave {
-        /// The first run time at which it starts nothing any more; far enough ahead that others can take over.
-        from: RunTime,
-    },
+    /// The process is asked to go (preemption, signal): it starts nothing whose instant is `from` or later, far enough
+    /// ahead that others can take over. The executor sends the users away and says `UsersGone`, as after [`Effect::Stop`].
+    Leave(Leaving),
+    /// Whoever launched this agent is gone: without a coordinator until its lease and drain are over, it exits.
+    Orphaned,
     /// No user is left, none will come, and the last interval was handed over.
     UsersGone,
 }
@@ -81,8 +80,11 @@ pub enum Effect<T> {
     StopArrivals,
     /// Arrivals may start again; what was due in between is counted as dropped.
     ResumeArrivals,
-    /// All users leave; calls in flight have their grace.
+    /// All users leave; calls in flight have their grace. Arrivals may start again if the lease comes back.
     LeaveAll,
+    /// The slots belong to others for good: nothing starts any more, all users leave, and the engine answers `UsersGone`
+    /// when they have. What was still to come is not this agent's to cancel.
+    Relieve,
     /// Whoever is left is cut.
     CutAll,
     /// The load ends; the engine answers `UsersGone` when it has.

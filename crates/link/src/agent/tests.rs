@@ -91,8 +91,9 @@ fn a_stop_is_obeyed_once_and_may_become_hard() {
 fn a_leaving_agent_starts_only_what_is_due_before_it_leaves() {
     let mut end = held();
     let from = RunTime::from_secs_f64(3.0);
-    let effects = end.handle(Event::Leave { from }, MonoTime(1));
-    assert_eq!(effects, [Effect::Send(ToCoordinator::Leaving { from })]);
+    let leaving = Leaving { from, reason: "SIGTERM".to_owned() };
+    let effects = end.handle(Event::Leave(leaving.clone()), MonoTime(1));
+    assert_eq!(effects, [Effect::Send(ToCoordinator::Leaving(leaving))]);
     assert!(end.may_start(RunTime::from_secs_f64(2.9), MonoTime(2)));
     assert!(!end.may_start(from, MonoTime(2)));
 }

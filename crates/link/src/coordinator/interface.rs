@@ -8,7 +8,7 @@ use rehearsal_plan::{AgentNumber, Change, Load, RunTime, Takeover, Version, Vers
 
 use crate::identity::{Epoch, Incarnation, Session};
 use crate::lease::LeaseTerms;
-use crate::message::{Applied, Assignment, CueAnnouncement, StopKind, Stopping, ToAgent, ToCoordinator};
+use crate::message::{Applied, Assignment, CueAnnouncement, Leaving, StopKind, Stopping, ToAgent, ToCoordinator};
 use crate::presence::PresenceState;
 
 /// What a coordinator is given when it starts.
@@ -44,7 +44,8 @@ pub struct SavedHolder {
     pub weight: u32,
     /// As [`Notice::Joined`] told it.
     pub owns_from: u64,
-    /// [`PresenceState::Ended`] if it was known to have ended; any other state is found out anew.
+    /// [`PresenceState::Ended`] if it was known to have ended, [`PresenceState::Expired`] if its slots were given away; any
+    /// other state is found out anew.
     pub state: PresenceState,
 }
 
@@ -223,6 +224,13 @@ pub enum Notice {
         agent: AgentNumber,
         /// When its lease will have run out.
         until: RunTime,
+    },
+    /// An agent has announced that it goes.
+    Leaving {
+        /// The agent.
+        agent: AgentNumber,
+        /// From when on, and why.
+        leaving: Leaving,
     },
     /// An agent delivered everything and goes.
     Drained {

@@ -139,7 +139,7 @@ impl<T: Coarsen> CoordinatorEnd<T> {
             }
             (ToCoordinator::Applied(applied), Some(agent)) => self.notice(Notice::Applied { agent, applied }),
             (ToCoordinator::Stopping(stopping), Some(agent)) => self.notice(Notice::Stopping { agent, stopping }),
-            (ToCoordinator::Leaving { from }, Some(agent)) => self.leaving(agent, from),
+            (ToCoordinator::Leaving(leaving), Some(agent)) => self.leaving(agent, leaving),
             _ => {}
         }
     }

@@ -9,9 +9,10 @@
 //!
 //! With nobody to take them over, slots wait for the first agent that is able.
 
-use rehearsal_plan::{AgentNumber, Change, RunTime, SlotTable, Takeover, Version};
+use rehearsal_plan::{AgentNumber, Change, RunTime, SlotTable, Takeover};
 
 use super::{CoordinatorEnd, Member, Notice, Stage};
+use crate::message::Leaving;
 use crate::outbox::Coarsen;
 use crate::presence::PresenceState;
 
@@ -53,9 +54,12 @@ impl<T: Coarsen> CoordinatorEnd<T> {
         self.hand_over(agent, now);
     }
 
-    pub(super) fn leaving(&mut self, agent: AgentNumber, from: RunTime) {
-        self.member(agent).leaving = Some(from);
-        self.to_move.insert(agent, from);
+    pub(super) fn leaving(&mut self, agent: AgentNumber, leaving: Leaving) {
+        // It says so again on every connection.
+        if self.member(agent).leaving.replace(leaving.from).is_none() {
+            self.to_move.insert(agent, leaving.from);
+            self.notice(Notice::Leaving { agent, leaving });
+        }
     }
 
     fn fence_early(&mut self, agent: AgentNumber, now: RunTime) {
@@ -75,29 +79,13 @@ impl<T: Coarsen> CoordinatorEnd<T> {
     }
 
     fn hand_over(&mut self, agent: AgentNumber, now: RunTime) {
-        match self.relieved_at(agent) {
+        match self.versions().and_then(|versions| versions.relieved_at(agent)) {
             // Others take over at an instant that was settled earlier; it may not have lasted until then.
             Some(at) => self.report_loss(agent, at),
             None => {
                 self.to_move.entry(agent).or_insert(now);
             }
         }
-    }
-
-    /// When others took, or will take, the last slots that the agent ever owned; `None` if it owns some or never did.
-    fn relieved_at(&self, agent: AgentNumber) -> Option<RunTime> {
-        let mut versions = self.versions()?.history();
-        let owned = |version: &Version| version.slots.slots_of(agent).next().is_some();
-        let mut relieved = None;
-        let mut owned_before = owned(versions.next()?);
-        for version in versions {
-            let owns = owned(version);
-            if owned_before && !owns {
-                relieved = Some(version.at);
-            }
-            owned_before = owns;
-        }
-        relieved.filter(|_| !owned_before)
     }
 
     fn owns_slots(&self, agent: AgentNumber) -> bool {

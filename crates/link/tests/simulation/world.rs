@@ -24,7 +24,7 @@ use crate::network::{Agenda, Clock, Dice, MILLI, Pipe, Real, SECOND};
 
 pub const TERMS: LeaseTerms = LeaseTerms { lease: Duration::from_secs(4), drain: Duration::from_secs(2) };
 /// Small enough that a coordinator's absence makes intervals merge.
-pub const LIMITS: OutboxLimits = OutboxLimits { window: 3, weight: 512 };
+pub const LIMITS: OutboxLimits = OutboxLimits { window: 3, in_flight: 512, weight: 512 };
 pub const USERS: u64 = 160;
 
 const TROUBLE_ENDS: Real = 16 * SECOND;

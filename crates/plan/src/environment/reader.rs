@@ -54,8 +54,11 @@ fn agents(mut table: Table<'_>) -> Agents {
         let (given, plural) = (weights.len(), if weights.len() == 1 { "" } else { "s" });
         Err(Problem::new(format!("has {given} weight{plural} for {count} agents")))
     });
+    let default = Agents::default();
+    let lease = table.take("lease", within(1, 3_600)).unwrap_or(default.lease);
+    let drain = table.take("drain", within(1, 3_600)).unwrap_or(default.drain);
     table.refuse_the_rest();
-    Agents { launch, count, weights }
+    Agents { launch, count, weights, lease, drain }
 }
 
 /// Reads `name = { env = "VARIABLE" }`. A secret that stands in the file itself would travel to run folders and logs.
@@ -122,6 +125,15 @@ fn time(value: &toml::Value) -> Read<Duration> {
         _ => None,
     };
     read.ok_or_else(|| Problem::new("is not a duration").hint("write it as in `500ms`, `2s` or `1m30s`"))
+}
+
+/// A duration between two bounds in seconds.
+fn within(least: u64, most: u64) -> impl Fn(&toml::Value) -> Read<Duration> {
+    move |value| {
+        let found = time(value)?;
+        let is_within = (Duration::from_secs(least)..=Duration::from_secs(most)).contains(&found);
+        if is_within { Ok(found) } else { Err(Problem::new(format!("is not between {least} s and {most} s"))) }
+    }
 }
 
 fn number(least: u64, most: u64) -> impl Fn(&toml::Value) -> Read<u64> {

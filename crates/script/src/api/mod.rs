@@ -2,6 +2,7 @@
 
 mod chance;
 mod curve;
+pub(crate) mod data;
 mod http;
 mod measuring;
 pub(crate) mod plan;
@@ -50,6 +51,7 @@ pub(crate) fn engine() -> Engine {
     measuring::register(&mut engine);
     plan::register(&mut engine);
     curve::register(&mut engine);
+    data::register(&mut engine);
     engine
 }
 
@@ -82,11 +84,16 @@ fn progress(operations: u64) -> Option<rhai::Dynamic> {
 /// a copy of its own; counters and collections stay shared, as a script expects.
 pub(crate) fn detach_handles(mut handler: FnPtr) -> FnPtr {
     for captured in handler.iter_curry_mut() {
-        if captured.is_shared() && sockets::is_handle(captured) {
+        if captured.is_shared() && is_handle(captured) {
             *captured = captured.flatten_clone();
         }
     }
     handler
+}
+
+/// A value that only names something, so that a copy is as good as the original.
+fn is_handle(value: &rhai::Dynamic) -> bool {
+    sockets::is_handle(value) || data::is_handle(value)
 }
 
 /// Captures of a closure nest no deeper than other values may: letting go of a long chain would overflow the stack.

@@ -9,7 +9,7 @@ use super::Findings;
 use crate::program::{Env, Program};
 
 /// Names that are served while a script runs.
-const GLOBALS: &[&str] = &["common", "cue", "env", "user"];
+const GLOBALS: &[&str] = &["common", "cue", "data", "env", "user"];
 
 pub(super) struct Names {
     /// What a bare name may mean beside local variables.
@@ -108,7 +108,7 @@ impl Names {
     }
 }
 
-fn variable_name(expr: &Expr) -> Option<&str> {
+pub(super) fn variable_name(expr: &Expr) -> Option<&str> {
     match expr {
         Expr::Variable(variable, ..) => Some(variable.1.as_str()),
         _ => None,

@@ -1,17 +1,27 @@
 //! What `plan()` returns, read into a [`Plan`]: every key known, every part checked, every problem with its place.
 
-use rehearsal_plan::{Cue, Expectations, Load, Plan, Scenario, Takeover, Threshold, ThresholdError};
+use std::collections::BTreeMap;
+
+use rehearsal_plan::{Cue, Expectations, LARGEST_DATA, Load, Plan, Scenario, Takeover, Threshold, ThresholdError};
 use rhai::{Array, Dynamic, Map, Position};
 
 use super::Findings;
+use crate::api::data::Csv;
 use crate::api::plan::take_noted;
 use crate::diagnostic::find_literal;
 use crate::options::{Options, PLAN, SCENARIO};
 use crate::program::Program;
 use crate::value::text_of;
 
+/// What `plan()` returned.
+pub(super) struct Evaluated {
+    pub(super) plan: Plan,
+    /// The files of its data, by name.
+    pub(super) data: BTreeMap<String, Csv>,
+}
+
 /// Calls `plan()` and reads what it returns; none when there is nothing to read.
-pub(super) fn evaluate(program: &Program, findings: &mut Findings) -> Option<Plan> {
+pub(super) fn evaluate(program: &Program, findings: &mut Findings) -> Option<Evaluated> {
     if !program.has_function("plan") {
         let hint = "add `fn plan() { #{ load: arrive(100).over(\"10s\") } }`";
         findings.error(
@@ -38,12 +48,12 @@ pub(super) fn evaluate(program: &Program, findings: &mut Findings) -> Option<Pla
             return None;
         }
     };
-    let plan = Reader { findings }.plan(map)?;
-    for problem in plan.check() {
+    let evaluated = Reader { findings }.plan(map)?;
+    for problem in evaluated.plan.check() {
         let at = place_of_named(&findings.source.text, &problem.message);
         findings.error(at, problem.message, problem.hint);
     }
-    Some(plan)
+    Some(evaluated)
 }
 
 /// The functions that make loads.
@@ -55,18 +65,20 @@ struct Reader<'f, 'a> {
 }
 
 impl Reader<'_, '_> {
-    fn plan(&mut self, map: Map) -> Option<Plan> {
+    fn plan(&mut self, map: Map) -> Option<Evaluated> {
         let mut map = self.options("plan()", map, PLAN)?;
-        Some(Plan {
+        let data = self.data(&mut map);
+        let plan = Plan {
             scenarios: self.scenarios(&mut map),
             cues: self.list::<Cue>(&mut map, "cues", "cue(…)"),
             thresholds: self.thresholds(&mut map),
             ends_after: self.noted(map.duration("ends_after")).flatten(),
             autoscaler: self.expectations(&mut map),
             takeover: self.takeover(&mut map),
+            data: data.iter().map(|(name, csv)| (name.clone(), csv.source.clone())).collect(),
             restore: self.noted(map.duration("restore")).flatten(),
-            ..Plan::default()
-        })
+        };
+        Some(Evaluated { plan, data })
     }
 
     /// The options of a map; keys that nobody knows are told and left out.
@@ -162,6 +174,29 @@ impl Reader<'_, '_> {
         let place = find_literal(&self.findings.source.text, text);
         let at = place.map_or(Position::NONE, |(line, column)| Position::new(line as u16, column as u16));
         self.findings.error(at, format!("threshold \"{text}\": {}", error.reason), error.hint);
+    }
+
+    fn data(&mut self, map: &mut Options) -> BTreeMap<String, Csv> {
+        let declared = self.noted(map.map("data")).flatten().unwrap_or_default();
+        let mut data = BTreeMap::new();
+        for (name, value) in declared {
+            match value.try_cast_result::<Csv>() {
+                Ok(csv) => drop(data.insert(name.to_string(), csv)),
+                Err(value) => {
+                    let kind = value.type_name();
+                    self.error_at(&name, format!("entry `{name}` of `data` is no csv(\"…\") but of type {kind}"));
+                }
+            }
+        }
+        let bytes: usize = data.values().map(|csv| csv.text.len()).sum();
+        if bytes > LARGEST_DATA {
+            let (all, most) = (bytes >> 20, LARGEST_DATA >> 20);
+            self.error_at(
+                "data",
+                format!("the files of `data` have {all} MiB together, {most} MiB at most are sent to agents"),
+            );
+        }
+        data
     }
 
     fn expectations(&mut self, map: &mut Options) -> Option<Expectations> {

@@ -37,10 +37,14 @@ pub struct FakeHost {
 
 impl FakeHost {
     pub fn new(body: &str) -> Self {
+        Self::of(UserState::new(7, 42, false), body)
+    }
+
+    pub fn of(state: UserState, body: &str) -> Self {
         Self {
             diary: Rc::default(),
             handlers: RefCell::default(),
-            state: Rc::new(UserState::new(7, 42, false)),
+            state: Rc::new(state),
             cue: Some(CueState { name: "open_vote".into(), number: 1, id: "open_vote-1".into() }),
             body: body.to_owned(),
         }
@@ -85,6 +89,10 @@ impl Host for FakeHost {
                 Answer::Done
             }
             Call::Leave => return Err(Stop),
+            Call::LeaveForGood => {
+                self.diary.note("leave for good".to_owned());
+                return Err(Stop);
+            }
         })
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rehearsal_metrics::{CallStep, Health, Kind, Limits, Recorder, SeriesKey, Timeline, UserState};
 use rehearsal_plan::{AgentNumber, Load, RunTime, SlotTable, Spacing, Stay, Versions};
-use rehearsal_store::{About, Batch, CueIntent, CueOutcome, Event, Mark, Member, Store};
+use rehearsal_store::{About, Batch, CueIntent, CueOutcome, Event, Life, Mark, Member, Store};
 use rusqlite::Connection;
 use serde_json::json;
 use tempfile::TempDir;
@@ -147,6 +147,7 @@ pub(crate) fn surroundings() -> Batch {
         weight: 1,
         ended: false,
         lost: true,
+        life: Some(Life { incarnation: [7; 16], owns_from: 3 }),
     };
     let event = Event {
         at_s: 0.25,
@@ -159,7 +160,7 @@ pub(crate) fn surroundings() -> Batch {
         versions: vec![versions.latest().clone()],
         cues: vec![cue(1, None), cue(2, Some(CueOutcome::Nothing)), cue(3, Some(CueOutcome::Failed("404".to_owned())))],
         events: vec![event.clone(), event],
-        members: vec![Member { agent: 2, ..member.clone() }, member],
+        members: vec![Member { agent: 2, life: None, ..member.clone() }, member],
         facts: vec![
             ("state".to_owned(), json!("running")),
             ("started_at_us".to_owned(), json!(1_795_000_000_000_000_i64)),

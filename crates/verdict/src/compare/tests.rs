@@ -103,7 +103,7 @@ fn seconds_that_an_agent_never_told_of_do_not_count() {
     let (a, mut b) = (quiet().make(), Recipe { seed: 2, ..quiet() }.make());
     b.timeline.expects(2, 0);
     b.timeline.add(2, &Interval { to: 50, ..Interval::empty(4) }).unwrap();
-    b.timeline.lost(2, 55);
+    b.timeline.lost(2, 55, 0);
     let comparison = compared(&a, &b);
     let excluded: Vec<_> = comparison.compared.excluded.iter().map(|stretch| (stretch.from_s, stretch.to_s)).collect();
     assert_eq!(excluded, [(0, 4), (50, 55)], "after that, others made its load");

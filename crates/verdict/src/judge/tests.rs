@@ -233,7 +233,7 @@ fn what_is_missing_leaves_the_verdict_open() {
     timeline.expects(2, 0);
     timeline.add(2, &rehearsal_metrics::Interval::empty(0)).unwrap();
     timeline.add(2, &rehearsal_metrics::Interval { to: 6, ..rehearsal_metrics::Interval::empty(2) }).unwrap();
-    timeline.lost(2, 7);
+    timeline.lost(2, 7, 0);
     let expected = [
         "warning agent 2: its numbers of this stretch never arrived [1, 2)",
         "warning agent 2: its numbers of this stretch never arrived [6, 10)",

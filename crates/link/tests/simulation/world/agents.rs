@@ -121,7 +121,13 @@ impl World {
     pub(super) fn preempt(&mut self, process: usize) {
         if let Some(now) = self.agent_run_time(process).filter(|_| self.processes[process].alive) {
             self.tell(format!("agent {} leaves in a second", self.processes[process].agent));
-            self.agent_handles(process, AgentEvent::Leave { from: now + Duration::from_secs(1) });
+            self.agent_handles(
+                process,
+                AgentEvent::Leave(rehearsal_link::Leaving {
+                    from: now + Duration::from_secs(1),
+                    reason: "preempted".to_owned(),
+                }),
+            );
             self.agenda.schedule(self.now + 3 * SECOND / 2, Happening::Leaves(process));
         }
     }
@@ -192,6 +198,7 @@ impl World {
                     self.agent_handles(process, AgentEvent::Stopping(rehearsal_link::Stopping { kind, at }));
                 }
             }
+            AgentEffect::Relieve => self.stop_engine(process),
             AgentEffect::Exit(exit) => {
                 self.tell(format!("agent {} exits: {exit:?}", self.processes[process].agent));
                 self.processes[process].exit = Some(exit);

@@ -124,7 +124,7 @@ impl World {
             | Notice::Applied { .. }
             | Notice::Stopping { .. }
             | Notice::DoubleLoadPossible { .. } => {}
-            Notice::Refused { .. } | Notice::Presence { .. } => {}
+            Notice::Refused { .. } | Notice::Leaving { .. } | Notice::Presence { .. } => {}
         }
     }
 }

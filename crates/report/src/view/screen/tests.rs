@@ -187,7 +187,9 @@ fn a_lost_agent_settles_seconds_that_nothing_else_changes() {
     let settled = |screen: &Screen| screen.since(0).iter().map(|second| second.settled).collect::<Vec<_>>();
     assert_eq!(settled(&screen), [false; 3], "agent 1 has not told of any");
     let agents: Vec<u32> = timeline.agents().keys().copied().collect();
-    agents.into_iter().for_each(|agent| timeline.lost(agent, 3));
+    for agent in agents {
+        timeline.lost(agent, 2, 0);
+    }
     assert_eq!(update(&mut screen, &mut timeline, None), 3);
     assert_eq!(settled(&screen), [true; 3]);
     assert_eq!(update(&mut screen, &mut timeline, None), 0, "nothing changed since");

@@ -1,0 +1,44 @@
+//! What a process is told from outside, beside what the coordinator says: signals, and the end of its launcher.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// What an agent is told.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// To go, in order, before a deadline.
+    Drain {
+        /// Why, for people.
+        reason: String,
+        deadline: Instant,
+    },
+    /// Its launcher is gone: without a coordinator nobody would end it.
+    Orphaned,
+}
+
+/// Listens to SIGTERM, which asks to go within a time, and to the end of standard input if the launcher holds its other end.
+pub(crate) fn listen(drain_within: Duration, tied_to_stdin: bool) -> anyhow::Result<mpsc::Receiver<Order>> {
+    let (orders, receiver) = mpsc::channel(4);
+    let mut terminate = signal(SignalKind::terminate()).context("listening to SIGTERM")?;
+    let asked = orders.clone();
+    tokio::spawn(async move {
+        while terminate.recv().await.is_some() {
+            let order = Order::Drain { reason: "SIGTERM".to_owned(), deadline: Instant::now() + drain_within };
+            if asked.send(order).await.is_err() {
+                break; // the agent ends
+            }
+        }
+    });
+    if tied_to_stdin {
+        // A thread of its own: input that blocks must not hold up the end.
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+            let _ = orders.blocking_send(Order::Orphaned);
+        });
+    }
+    Ok(receiver)
+}
