@@ -13,7 +13,7 @@ use rand::Rng as _;
 use rehearsal_engine::{Command, CueAnnouncement, RunClock, Stop};
 use rehearsal_link::agent::{AgentConfig, Effect, Event, Exit};
 use rehearsal_link::outbox::OutboxLimits;
-use rehearsal_link::{AgentEnd, Applied, Assignment, Incarnation, Probe, StopKind, Stopping, ToAgent};
+use rehearsal_link::{AgentEnd, Applied, Assignment, Incarnation, MonoTime, Probe, StopKind, Stopping, ToAgent};
 use rehearsal_metrics::Interval;
 use rehearsal_plan::{AgentNumber, RunTime, Version, Versions};
 use rehearsal_proto::join::JoinBlob;
@@ -157,6 +157,8 @@ impl<C: Crew> Session<C> {
         if let Some(run_time) = self.end.clock().run_time(now) {
             self.clock.set_offset(run_time.0.saturating_sub_unsigned(now.0));
         }
+        let until = |at: Option<MonoTime>| at.map_or(i64::MIN, |at| i64::try_from(at.0).unwrap_or(i64::MAX));
+        self.clock.permit().set(until(self.end.arrivals_until()), until(self.end.users_until()));
     }
 
     fn on_report(&mut self, report: C::Report) -> anyhow::Result<Option<Event<Interval>>> {

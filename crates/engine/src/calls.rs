@@ -20,6 +20,11 @@ use crate::user::{Flow, User};
 
 /// Does what a script asked for. Boxed where the work is large, so that a user who only sleeps carries no room for it.
 pub(crate) async fn answer(user: &Rc<User>, flow: &Flow, call: Call) -> Reply {
+    if !user.world.clock.allows_users() {
+        // Its agent has lost the right to make load: others may play it by now.
+        user.leave(State::Lost);
+        return Err(Stop);
+    }
     match call {
         Call::Sleep(d) => {
             flow.take_intended(); // a pause of the script's own is no lateness of the system's

@@ -6,18 +6,21 @@ use std::time::Duration;
 use rehearsal_plan::RunTime;
 use tokio::time::Instant;
 
+use crate::permit::Permit;
+
 /// Maps this process's monotonic clock to run time. Shared by all threads; only the link's thread moves the offset, slowly.
 #[derive(Debug)]
 pub struct RunClock {
     origin: Instant,
     offset_micros: AtomicI64,
+    permit: Permit,
 }
 
 impl RunClock {
     /// A clock on which `origin` is run time zero until an offset is set.
     #[must_use]
     pub fn starting_at(origin: Instant) -> Self {
-        Self { origin, offset_micros: AtomicI64::new(0) }
+        Self { origin, offset_micros: AtomicI64::new(0), permit: Permit::default() }
     }
 
     /// Microseconds of the monotonic clock since the origin; negative before it.
@@ -27,6 +30,24 @@ impl RunClock {
             Some(after) => micros(after),
             None => -micros(self.origin.duration_since(at)),
         }
+    }
+
+    /// Until when load may be made.
+    #[must_use]
+    pub fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// Whether users may start now.
+    #[must_use]
+    pub fn allows_arrivals(&self) -> bool {
+        self.permit.allows_arrivals(self.monotonic_micros(Instant::now()))
+    }
+
+    /// Whether users may do anything now.
+    #[must_use]
+    pub fn allows_users(&self) -> bool {
+        self.permit.allows_users(self.monotonic_micros(Instant::now()))
     }
 
     /// Sets what is added to the monotonic clock, in microseconds.

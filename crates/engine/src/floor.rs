@@ -103,6 +103,7 @@ impl Floor {
 
     fn take_versions(self: &Rc<Self>, versions: Arc<Versions>) {
         let now = self.world.now();
+        self.heed_permit();
         // Before the first version the run clock is not set for good, and there is nothing to hand out.
         self.due_second.set(self.due_second.get().or(Some(end_of_second(now))));
         self.visits.move_leaves(&versions, &self.world.clock);
@@ -171,8 +172,16 @@ impl Floor {
         }
     }
 
+    /// Who becomes due while this agent may not make load is put by, before anybody has told this thread to hold.
+    fn heed_permit(&self) {
+        let lapsed = !self.world.clock.allows_arrivals();
+        let too_late = self.gate.borrow_mut().lapse(lapsed);
+        self.drop_starts(too_late);
+    }
+
     fn start_due(self: &Rc<Self>) {
         let now = self.world.now();
+        self.heed_permit();
         let due = self.gate.borrow_mut().take_due(now);
         due.into_iter().for_each(|due| self.start(due, now));
     }
@@ -243,7 +252,7 @@ impl Floor {
                 return visit.sent_away().filter(|_| !is_over).unwrap_or(end);
             }
             if !keep_session {
-                session = self.session(visit);
+                session = session.again(&self.world);
             }
             // An iteration that never waits must not keep the thread.
             tokio::task::yield_now().await;

@@ -14,6 +14,8 @@ use crate::arrivals::{Arrivals, Due, Share};
 pub struct Gate {
     arrivals: Arrivals,
     held: bool,
+    /// The right to make load has run out, and nobody has said so yet.
+    lapsed: bool,
     /// Those who became due while held.
     put_by: Vec<Due>,
     /// From when on arrivals are somebody else's.
@@ -37,7 +39,7 @@ impl Gate {
     #[must_use]
     pub fn new(agent: AgentNumber, share: Share) -> Self {
         let arrivals = Arrivals::new(agent, share);
-        Self { arrivals, held: false, put_by: Vec::new(), relieved: None, stopped: false }
+        Self { arrivals, held: false, lapsed: false, put_by: Vec::new(), relieved: None, stopped: false }
     }
 
     /// Takes a longer history of versions. One that comes after its instant holds from now on: what it wanted in between is
@@ -67,7 +69,7 @@ impl Gate {
         while self.next_at().is_some_and(|at| at <= now) {
             due.extend(self.arrivals.take_due(now));
         }
-        match self.held {
+        match self.held || self.lapsed {
             false => due,
             true => {
                 self.put_by.append(&mut due);
@@ -80,7 +82,17 @@ impl Gate {
     /// ends they were lost with the lease.
     pub fn hold(&mut self, held: bool) -> Vec<Due> {
         self.held = held;
-        if held { Vec::new() } else { std::mem::take(&mut self.put_by) }
+        self.released()
+    }
+
+    /// The same by the permit, which a thread sees before it is told to hold.
+    pub fn lapse(&mut self, lapsed: bool) -> Vec<Due> {
+        self.lapsed = lapsed;
+        self.released()
+    }
+
+    fn released(&mut self) -> Vec<Due> {
+        if self.held || self.lapsed { Vec::new() } else { std::mem::take(&mut self.put_by) }
     }
 
     /// Whoever is due from an instant on is somebody else's.
@@ -95,7 +107,9 @@ impl Gate {
         if self.stopped {
             return Vec::new();
         }
-        let mut waiting = std::mem::take(&mut self.put_by);
+        let put_by = std::mem::take(&mut self.put_by);
+        // Once relieved, a hold never ends: who was put by was lost with the lease, and may be about to come elsewhere.
+        let mut waiting = if self.held && self.relieved.is_some() { Vec::new() } else { put_by };
         waiting.extend(self.rest(now));
         self.stopped = true;
         waiting

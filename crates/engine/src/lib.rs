@@ -29,6 +29,7 @@ mod names;
 mod allow;
 
 mod clock;
+mod permit;
 mod alarm;
 mod slice;
 mod fiber;
@@ -38,6 +39,7 @@ pub use arrivals::{Due, Share};
 pub use clock::RunClock;
 pub use cues::CueAnnouncement;
 pub use gate::{Admitted, Gate};
+pub use permit::Permit;
 pub use solo::{Solo, SoloOutcome};
 pub use worker::{Command, Report, Stop, THREAD_STACK, Worker};
 pub use world::{Setup, Tracer, WorldError};

@@ -89,6 +89,11 @@ impl Session {
         Self::with_state(world, UserState::new(number, world.setup.seed, restored))
     }
 
+    /// That of the same user in its next iteration: as new, but for its rows, in which it goes on.
+    pub(crate) fn again(&self, world: &World) -> Self {
+        Self::with_state(world, self.state.again(world.setup.seed))
+    }
+
     /// That of a function which the coordinator runs.
     pub(crate) fn of_coordinator(world: &World) -> Self {
         Self::with_state(world, UserState::of_coordinator(world.setup.seed))

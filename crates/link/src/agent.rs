@@ -144,6 +144,11 @@ impl<T: Coarsen + Clone> AgentEnd<T> {
         self.lease.arrivals_until()
     }
 
+    /// The instant from which no user may do anything; `None` if none may at all.
+    pub fn users_until(&self) -> Option<MonoTime> {
+        self.lease.users_until()
+    }
+
     /// The run time from which no arrival may be due, if the agent leaves.
     pub fn leaves_from(&self) -> Option<RunTime> {
         self.leaving.as_ref().map(|leaving| leaving.from)

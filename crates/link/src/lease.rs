@@ -147,6 +147,11 @@ impl AgentLease {
         self.held_from.filter(|_| self.fenced_at.is_none()).map(|from| from + self.terms.lease)
     }
 
+    /// The instant from which no user may do anything any more; `None` if none may at all.
+    pub fn users_until(&self) -> Option<MonoTime> {
+        self.arrivals_until().map(|until| until + self.terms.drain / 4)
+    }
+
     /// The phase now.
     pub fn phase(&self, now: MonoTime) -> LeasePhase {
         let by_lease = self.held_from.map_or(LeasePhase::Unheld, |from| self.phase_after(now.since(from)));

@@ -99,10 +99,10 @@ impl AgentPresence {
         self.answered + self.terms.until_expired()
     }
 
-    /// It dialled again.
-    pub fn connected(&mut self, now: RunTime) {
+    /// It dialled again. Gives the state if that is another one now.
+    pub fn connected(&mut self, now: RunTime) -> Option<PresenceState> {
         self.disconnected = None;
-        self.heard(now);
+        self.heard(now)
     }
 
     /// Its connection is gone.
@@ -110,12 +110,14 @@ impl AgentPresence {
         self.disconnected.get_or_insert(now);
     }
 
-    /// Any message came.
-    pub fn heard(&mut self, now: RunTime) {
+    /// Any message came. Gives the state if that is another one now.
+    pub fn heard(&mut self, now: RunTime) -> Option<PresenceState> {
         self.heard = now;
-        if self.state < PresenceState::Expired {
+        let is_back = self.state < PresenceState::Expired && self.state != PresenceState::Connected;
+        is_back.then(|| {
             self.state = PresenceState::Connected;
-        }
+            self.state
+        })
     }
 
     /// Whether a heartbeat may be answered; if so the lease is extended from now. Never after expiry, even if no
@@ -198,8 +200,8 @@ mod tests {
         assert_eq!(walk(&mut presence, 2, 5), []);
         presence.disconnected(at(5.0));
         assert_eq!(walk(&mut presence, 5, 8), [(7, PresenceState::Closed)]);
-        presence.connected(at(8.0));
-        assert_eq!(presence.state(), PresenceState::Connected);
+        assert_eq!(presence.connected(at(8.0)), Some(PresenceState::Connected));
+        assert_eq!(presence.heard(at(8.1)), None, "it is told once that it is back");
     }
 
     #[test]

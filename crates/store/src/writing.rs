@@ -102,7 +102,9 @@ fn write_points(to: &Connection, second: i64, series: u32, points: &Points) -> R
     run(to, UPSERT_POINTS, row)
 }
 
+/// Writes a second's moves anew, for one of them may have been taken back.
 fn write_moved(to: &Connection, second: i64, moved: &Transitions) -> Result<()> {
+    run(to, "DELETE FROM moved WHERE second = ?1", [second])?;
     moved.iter().try_for_each(|(from, into, users)| {
         let row = params![second, from.name(), into.name(), signed(users)];
         run(to, "INSERT OR REPLACE INTO moved VALUES (?1, ?2, ?3, ?4)", row)

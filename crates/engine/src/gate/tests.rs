@@ -124,6 +124,9 @@ fn held_arrivals_are_dropped_lost_or_cancelled() {
     relieved.relieve(at(0.35));
     assert_eq!(indices(&relieved.hold(false)), [3], "from 0.35 s on others play");
     assert!(relieved.is_shut(at(0.6)));
+    let mut fenced = held();
+    fenced.relieve(at(0.35));
+    assert_eq!(fenced.stop(at(0.6)), [], "lost with the lease: others may play them");
 }
 
 #[test]
@@ -289,4 +292,16 @@ proptest! {
         let all: BTreeSet<u64> = given.keys().filter(|(_, restored, _)| !restored).map(|(_, _, index)| *index).collect();
         prop_assert_eq!(all, (0..60).collect());
     }
+}
+
+#[test]
+fn who_is_due_after_the_permit_ran_out_is_put_by_without_being_told() {
+    let versions = plan(10, &[1]);
+    let mut gate = gate(&versions, -1.0);
+    assert_eq!(gate.lapse(true), []);
+    assert_eq!(gate.take_due(at(0.35)), [], "four are due");
+    assert_eq!(gate.hold(true), [], "now it is told, too");
+    assert_eq!(gate.lapse(false), [], "and held still");
+    assert_eq!(gate.hold(false).len(), 4, "the lease came back: it is too late for them");
+    assert_eq!(gate.take_due(at(0.45)).len(), 1);
 }

@@ -83,7 +83,7 @@ async fn arrivals_go_on_after_users_were_sent_away() {
     assert_eq!(told.calls("GET /hang").cut, 20 - dropped, "calls in flight were cut");
 }
 
-/// One comes back while another of the same number could never be: a user knows that it was elsewhere before.
+/// A user of the same number, who knows that it was here or elsewhere before.
 #[tokio::test]
 async fn who_comes_back_knows_it() {
     let stages =
@@ -99,6 +99,7 @@ async fn who_comes_back_knows_it() {
         crew.until_time(0.2).await;
         crew.tell(&Command::SendAway);
         crew.change(returns(&[1, 3]), 0.5);
+        crew.until("two are back", |told| told.moved(State::Waiting, State::Live) == 6).await;
         crew.until_idle().await;
         let told = crew.end_with_gaps().await;
         assert_eq!(

@@ -10,7 +10,7 @@ use crate::identity::{Incarnation, Session};
 use crate::inbox::Receipt;
 use crate::message::{Assignment, Hello, Readiness, ToAgent, ToCoordinator, Welcome};
 use crate::outbox::Coarsen;
-use crate::presence::AgentPresence;
+use crate::presence::{AgentPresence, PresenceState};
 
 impl<T: Coarsen> CoordinatorEnd<T> {
     pub(super) fn hear(&mut self, session: Session, message: ToCoordinator<T>, now: RunTime) {
@@ -78,8 +78,9 @@ impl<T: Coarsen> CoordinatorEnd<T> {
         let holds = self.held_by(hello.incarnation).is_some();
         if holds {
             let member = self.member(hello.agent);
-            member.presence.connected(now);
             (member.readiness, member.told) = (hello.readiness, hello.version);
+            let news = member.presence.connected(now);
+            self.tell_presence(hello.agent, news);
         }
         if admission == Admission::Fenced {
             self.effects.push(Effect::Send { session, message: ToAgent::Fenced });
@@ -193,7 +194,14 @@ impl<T: Coarsen> CoordinatorEnd<T> {
 
     fn note_alive(&mut self, incarnation: Incarnation, now: RunTime) {
         if let Some(agent) = self.held_by(incarnation) {
-            self.member(agent).presence.heard(now);
+            let news = self.member(agent).presence.heard(now);
+            self.tell_presence(agent, news);
+        }
+    }
+
+    fn tell_presence(&mut self, agent: AgentNumber, news: Option<PresenceState>) {
+        if let Some(state) = news {
+            self.notice(Notice::Presence { agent, state });
         }
     }
 
