@@ -10,14 +10,15 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::Monotonic;
-use crate::connection::{Dialer, log};
+use crate::connection::{DIALLING, Dialer, log};
 
 /// The first probes come quickly, so that an agent is soon armed; then one a second keeps the bound small.
 const QUICK: u32 = 8;
 const QUICK_PAUSE: Duration = Duration::from_millis(50);
 const PAUSE: Duration = Duration::from_secs(1);
-/// A probe that takes longer is worth nothing; the connection is made anew.
-const LONGEST: Duration = Duration::from_secs(5);
+/// After this the connection is made anew. A probe that takes seconds is worth nothing, but on a line that loses every third
+/// packet the next one comes sooner than a new connection.
+const LONGEST: Duration = DIALLING;
 
 /// Probes until the receiver is dropped.
 pub(crate) async fn probe(dialer: Dialer, clock: Monotonic, probes: mpsc::Sender<Probe>) {

@@ -102,25 +102,26 @@ impl<C: Crew> Session<C> {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.open(Duration::ZERO);
         loop {
-            let event = tokio::select! {
+            let mut events = VecDeque::new();
+            tokio::select! {
                 // What the coordinator says, and what becomes of the connection.
-                Some(news) = self.inbox.recv() => self.on_news(news),
+                Some(news) = self.inbox.recv() => events.extend(self.on_news(news)),
                 // The time, from the connection of its own.
-                Some(probe) = probed.recv() => Some(Event::Probed(probe)),
+                Some(probe) = probed.recv() => events.push_back(Event::Probed(probe)),
                 // What the users measured.
-                Some(report) = receive(&mut self.reports) => self.on_report(report)?,
+                Some(report) = receive(&mut self.reports) => self.on_report(report, &mut events),
                 // The launcher or the operating system wants something of this agent.
                 Some(order) = orders.recv() => match order {
                     // Nothing of the run is here that could be lost.
                     Order::Drain { .. } if self.versions.is_none() => return Ok(()),
-                    Order::Drain { reason, deadline } => self.drain(reason, deadline),
+                    Order::Drain { reason, deadline } => events.extend(self.drain(reason, deadline)),
                     Order::Orphaned if !self.welcomed => bail!(NO_LAUNCHER),
-                    Order::Orphaned => Some(Event::Orphaned),
+                    Order::Orphaned => events.push_back(Event::Orphaned),
                 },
                 // Leases run out by themselves.
-                _ = tick.tick() => Some(Event::Tick),
-            };
-            let mut events: VecDeque<_> = event.into_iter().chain(self.end_when_idle()).collect();
+                _ = tick.tick() => events.push_back(Event::Tick),
+            }
+            events.extend(self.end_when_idle());
             while let Some(event) = events.pop_front() {
                 let effects = self.end.handle(event, self.monotonic.now());
                 self.set_clock();
@@ -161,21 +162,15 @@ impl<C: Crew> Session<C> {
         self.clock.permit().set(until(self.end.arrivals_until()), until(self.end.users_until()));
     }
 
-    fn on_report(&mut self, report: C::Report) -> anyhow::Result<Option<Event<Interval>>> {
-        let Some(crew) = &mut self.crew else { return Ok(None) };
-        let (intervals, ended) = match crew.take(report) {
-            None => return Ok(None),
+    /// What was measured goes the way of all events: whichever comes first after a sleep finds out how much time has passed.
+    fn on_report(&mut self, report: C::Report, events: &mut VecDeque<Event<Interval>>) {
+        let (intervals, ended) = match self.crew.as_mut().and_then(|crew| crew.take(report)) {
+            None => return,
             Some(CrewNews::Intervals(intervals)) => (intervals, false),
             Some(CrewNews::Ended(intervals)) => (intervals, true),
         };
-        for interval in intervals {
-            let interval = self.with_clock_bound(interval);
-            // Handing an interval over never makes anything else happen but sending it.
-            for effect in self.end.handle(Event::IntervalReady(interval), self.monotonic.now()) {
-                self.perform(effect)?;
-            }
-        }
-        Ok(ended.then_some(Event::UsersGone))
+        events.extend(intervals.into_iter().map(|interval| Event::IntervalReady(self.with_clock_bound(interval))));
+        events.extend(ended.then_some(Event::UsersGone));
     }
 
     fn with_clock_bound(&self, mut interval: Interval) -> Interval {

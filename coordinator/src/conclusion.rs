@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use rehearsal_fleet::Local;
-use rehearsal_report::view::{RunNow, RunState, finding_now, threshold_now};
+use rehearsal_report::view::{RunNow, RunState, Snapshot, finding_now, threshold_now};
 use rehearsal_report::{RunReport, text};
 
 use crate::counters::Comparison;
@@ -38,15 +38,16 @@ pub(crate) fn conclude(
     let judged = judged.map(|judged| {
         let state = life.judged().state;
         let run = board.run();
-        board.publish(|_| last_seen(run, &judged.report, state));
-        let snapshot = board.snapshot(0);
-        // The verdict stands, whatever the disk says: people are told it in any case.
+        let run = last_seen(run, &judged.report, state);
+        let snapshot = Snapshot { run: run.clone(), ..board.snapshot(0) };
         let stored = store.map_err(Into::into).and_then(|store| archive::store(store, &judged.report, &snapshot.run));
         let written = written::write(folder, &judged.report, &snapshot, &timeline, started_at);
         let kept = stored.and(written);
         if let Err(error) = &kept {
             log(&format!("error: the run is not kept: {error:#}"));
         }
+        // The verdict stands, whatever the disk says: people are told it in any case. Who sees it can read the report.
+        board.publish(|_| run);
         let code = if kept.is_err() && judged.code == ExitCode::Pass { ExitCode::Internal } else { judged.code };
         Judged { code, ..judged }
     });

@@ -137,7 +137,7 @@ impl Desk for StudioDesk {
 
     fn report<'a>(&'a self, run: &'a str, format: ReportFormat) -> Reply<'a, ReportFile> {
         Box::pin(async move {
-            let folder = self.0.finished(run)?;
+            let folder = self.0.judged(run)?;
             let archive = &self.0.archive;
             tokio::task::block_in_place(|| archive.report(&folder, format, None)).map_err(internal)
         })

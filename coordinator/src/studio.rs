@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rehearsal_api::Refusal;
-use rehearsal_report::view::RunNow;
+use rehearsal_report::view::{RunNow, RunState};
 use rehearsal_store::is_being_written;
 use tokio::sync::mpsc;
 
@@ -96,6 +96,14 @@ impl Studio {
     /// Orders every live run to stop, as a coordinator does that is to end itself.
     pub(crate) fn all_orders(&self) -> Vec<mpsc::Sender<Order>> {
         self.lives().values().map(|live| live.orders.clone()).collect()
+    }
+
+    /// The folder of a run that has its verdict, though its last agents may still be ending.
+    pub(crate) fn judged(&self, run: &str) -> Result<Folder, Refusal> {
+        match self.live(run) {
+            Some(live) if live.board.run().state == RunState::Judged => Ok(live.folder),
+            _ => self.finished(run),
+        }
     }
 
     /// The folder of a run that is over.

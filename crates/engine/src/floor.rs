@@ -117,6 +117,8 @@ impl Floor {
         self.world.now();
         let too_late = self.gate.borrow_mut().hold(held);
         self.drop_starts(too_late);
+        // The permit came back with that, and nobody may be due for long who would find it out.
+        self.heed_permit();
     }
 
     fn drop_starts(&self, late: Vec<Due>) {

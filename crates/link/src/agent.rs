@@ -240,12 +240,7 @@ impl<T: Coarsen + Clone> AgentEnd<T> {
             ToAgent::Version(version) => self.take_version(version)?,
             ToAgent::Cue(cue) => self.effects.push(Effect::Cue(cue)),
             ToAgent::Stop(kind) => self.stop(kind),
-            ToAgent::Fenced => {
-                self.lease.fence(now);
-                if !std::mem::replace(&mut self.relieved, true) {
-                    self.effects.push(Effect::Relieve);
-                }
-            }
+            ToAgent::Fenced => self.lease.fence(now),
             ToAgent::Goodbye => self.exit(Exit::Done),
         }
         Ok(())
@@ -287,6 +282,9 @@ impl<T: Coarsen + Clone> AgentEnd<T> {
             });
         }
         self.phase = phase;
+        if self.lease.is_fenced() && !std::mem::replace(&mut self.relieved, true) {
+            self.effects.push(Effect::Relieve);
+        }
     }
 
     fn give_up_what_is_dead(&mut self, now: MonoTime) {
@@ -302,12 +300,13 @@ impl<T: Coarsen + Clone> AgentEnd<T> {
     }
 
     fn say_what_is_due(&mut self, now: MonoTime) {
+        if self.connection != Connection::Up || self.over {
+            return;
+        }
+        // Not before the welcome: the hello has said how far this is, and nobody would hear more.
         if self.readiness == Readiness::Assigned && self.prepared && self.clock.bound(now).is_some() {
             self.readiness = Readiness::Armed;
             self.say(ToCoordinator::Armed);
-        }
-        if self.connection != Connection::Up || self.over {
-            return;
         }
         if now >= self.heartbeat_due {
             self.heartbeat_due = now + self.lease.terms().heartbeat_every();

@@ -18,6 +18,7 @@ mod interface;
 mod sessions;
 mod start;
 mod takeover;
+mod ahead;
 #[cfg(test)]
 mod tests;
 
@@ -49,6 +50,8 @@ struct Member {
     owns_from: u64,
     /// From this run time on it starts nothing any more, by its own announcement.
     leaving: Option<RunTime>,
+    /// By scenario, before which index it may have started its arrivals sooner than the versions now want them.
+    played: Vec<u64>,
 }
 
 /// One incarnation's intervals; outlives its connections, and its hold on the agent's number.
@@ -194,7 +197,8 @@ impl<T: Coarsen> CoordinatorEnd<T> {
             self.to_move.insert(agent, now);
         }
         self.weights.insert(agent, holder.weight);
-        self.members.insert(agent, Member::new(holder.incarnation, presence, holder.owns_from));
+        let member = Member::new(holder.incarnation, presence, holder.owns_from);
+        self.members.insert(agent, Member { leaving: holder.left, ..member });
         self.lives.entry(holder.incarnation).or_insert_with(|| Life::new(agent, 0));
     }
 
@@ -220,7 +224,7 @@ impl<T: Coarsen> CoordinatorEnd<T> {
 impl Member {
     fn new(incarnation: Incarnation, presence: AgentPresence, owns_from: u64) -> Self {
         let (readiness, round_trip) = (Readiness::Unassigned, Duration::ZERO);
-        Member { incarnation, presence, readiness, round_trip, told: 0, owns_from, leaving: None }
+        Member { incarnation, presence, readiness, round_trip, told: 0, owns_from, leaving: None, played: Vec::new() }
     }
 }
 

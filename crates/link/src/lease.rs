@@ -142,6 +142,11 @@ impl AgentLease {
         self.fenced_at.get_or_insert(now);
     }
 
+    /// Whether it has ended for good.
+    pub fn is_fenced(&self) -> bool {
+        self.fenced_at.is_some()
+    }
+
     /// The instant from which no arrival may start; `None` if none may start at all.
     pub fn arrivals_until(&self) -> Option<MonoTime> {
         self.held_from.filter(|_| self.fenced_at.is_none()).map(|from| from + self.terms.lease)

@@ -96,13 +96,23 @@ pub struct Outbox<T> {
     /// How many of `frozen` were sent on the present connection.
     sent_now: usize,
     acknowledged: u64,
+    /// Of all that is kept, and of the frozen ones: weighing one walks through all its bins.
     weight: usize,
+    in_flight: usize,
 }
 
 impl<T: Coarsen> Outbox<T> {
     /// An empty outbox.
     pub fn new(limits: OutboxLimits) -> Self {
-        Outbox { limits, frozen: VecDeque::new(), fresh: VecDeque::new(), sent_now: 0, acknowledged: 0, weight: 0 }
+        Outbox {
+            limits,
+            frozen: VecDeque::new(),
+            fresh: VecDeque::new(),
+            sent_now: 0,
+            acknowledged: 0,
+            weight: 0,
+            in_flight: 0,
+        }
     }
 
     /// Takes the next interval; merges fresh neighbours while the outbox is too heavy.
@@ -118,12 +128,13 @@ impl<T: Coarsen> Outbox<T> {
     /// window is full.
     pub fn next_to_send(&mut self) -> Option<(u64, &T)> {
         if self.sent_now == self.frozen.len() {
-            let in_flight: usize = self.frozen.iter().map(Coarsen::weight).sum();
-            let is_full = self.frozen.len() >= self.limits.window || in_flight >= self.limits.in_flight;
+            let is_full = self.frozen.len() >= self.limits.window || self.in_flight >= self.limits.in_flight;
             if is_full && !self.frozen.is_empty() {
                 return None;
             }
-            self.frozen.push_back(self.fresh.pop_front()?);
+            let next = self.fresh.pop_front()?;
+            self.in_flight += next.weight();
+            self.frozen.push_back(next);
         }
         let index = self.sent_now;
         self.sent_now += 1;
@@ -141,7 +152,8 @@ impl<T: Coarsen> Outbox<T> {
         }
         while self.acknowledged < number {
             let stored = self.frozen.pop_front().expect("number is at most acknowledged plus the frozen ones");
-            self.weight -= stored.weight();
+            let weight = stored.weight();
+            (self.weight, self.in_flight) = (self.weight - weight, self.in_flight - weight);
             self.acknowledged += 1;
             self.sent_now = self.sent_now.saturating_sub(1);
         }

@@ -5,7 +5,7 @@
 //! | `Joined` | restored after the coordinator's restart, has not dialled yet | yes | stay |
 //! | `Connected` | dialled, and was heard in the last 3 s (or redials within 2 s) | | stay |
 //! | `Silent` | nothing heard for 3 s, the connection stands | yes | stay |
-//! | `Closed` | connection gone, no redial within 2 s | yes | stay, unless takeover is eager |
+//! | `Closed` | connection gone or unheard for L/4, no redial within 2 s | yes | stay, unless takeover is eager |
 //! | `Expired` | L′ after the last answered heartbeat | yes | move |
 //! | `Cleared` | L′ + D′ after it | | users may be restored elsewhere |
 //! | `Ended` | its process exited, or it drained | yes | move at once |
@@ -99,6 +99,17 @@ impl AgentPresence {
         self.answered + self.terms.until_expired()
     }
 
+    /// When its users will have left, too, if no further heartbeat is answered.
+    pub fn clears(&self) -> RunTime {
+        self.answered + self.terms.until_cleared()
+    }
+
+    /// Whether its connection is to be given up, as the agent does on its side. A network that loses everything tells
+    /// neither end that the other is gone.
+    pub fn is_unheard(&self, now: RunTime) -> bool {
+        self.disconnected.is_none() && now.since(self.heard) >= self.terms.hang_up_after()
+    }
+
     /// It dialled again. Gives the state if that is another one now.
     pub fn connected(&mut self, now: RunTime) -> Option<PresenceState> {
         self.disconnected = None;
@@ -156,9 +167,7 @@ impl AgentPresence {
         let gone = self.disconnected.is_some_and(|since| now.since(since) >= CLOSED_AFTER);
         match self.state {
             PresenceState::Cleared | PresenceState::Ended => None,
-            PresenceState::Expired => {
-                (now >= self.answered + self.terms.until_cleared()).then_some(PresenceState::Cleared)
-            }
+            PresenceState::Expired => (now >= self.clears()).then_some(PresenceState::Cleared),
             _ if now >= self.expires() => Some(PresenceState::Expired),
             PresenceState::Joined | PresenceState::Closed => None,
             _ if gone => Some(PresenceState::Closed),
@@ -189,6 +198,17 @@ mod tests {
         let mut presence = AgentPresence::new(LeaseTerms::default(), at(0.0));
         let expected = [(3, PresenceState::Silent), (20, PresenceState::Expired), (32, PresenceState::Cleared)];
         assert_eq!(walk(&mut presence, 0, 60), expected);
+    }
+
+    /// A network that loses everything once left the connection standing until the lease had run out.
+    #[test]
+    fn a_connection_on_which_nothing_is_heard_is_given_up_as_the_agent_does() {
+        let mut presence = AgentPresence::new(LeaseTerms::default(), at(0.0));
+        assert!(!presence.is_unheard(at(4.9)) && presence.is_unheard(at(5.0)));
+        presence.disconnected(at(5.0));
+        assert!(!presence.is_unheard(at(6.0)), "it is given up once");
+        let expected = [(7, PresenceState::Closed), (20, PresenceState::Expired), (32, PresenceState::Cleared)];
+        assert_eq!(walk(&mut presence, 5, 60), expected);
     }
 
     #[test]

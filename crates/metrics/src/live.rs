@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::ledger::{Ledger, LedgerError, Transitions};
+use crate::ledger::{Ledger, LedgerError, Transitions, UserState};
 use crate::points::Points;
 use crate::series::{SeriesId, SeriesKey};
 use crate::spans::Span;
@@ -66,6 +66,22 @@ impl Timeline {
         Ok(ledger)
     }
 
+    /// Tells whether nobody waits or is live at the end of a second. When agents contradict each other, a state that more left
+    /// than were in it is empty: a run must end all the same.
+    pub fn is_empty_at(&self, second: i64) -> bool {
+        if let Ok(ledger) = self.ledger_at(second) {
+            return ledger.users(UserState::Waiting) == 0 && ledger.users(UserState::Live) == 0;
+        }
+        let moves = |of: &dyn Fn(UserState, UserState) -> bool| -> u64 {
+            let rows = self.users.range(..=second).flat_map(|(_, row)| row.iter());
+            rows.filter(|(from, to, _)| of(*from, *to)).map(|(.., users)| users).sum()
+        };
+        let come = [self.planned.now, 0];
+        [UserState::Waiting, UserState::Live].into_iter().zip(come).all(|(state, from_the_start)| {
+            from_the_start + moves(&|_, to| to == state) <= moves(&|from, _| from == state)
+        })
+    }
+
     /// Counts users by everything that is known by now.
     ///
     /// # Errors
@@ -115,7 +131,6 @@ pub(crate) fn merge_into(total: &mut Option<Points>, points: &Points) {
 mod tests {
     use super::*;
     use crate::intern::Limits;
-    use crate::ledger::UserState;
     use crate::recorder::Recorder;
     use crate::series::Kind;
 
@@ -155,6 +170,17 @@ mod tests {
         assert!(rows[0].p50 < rows[0].p99);
         assert_eq!(timeline.ledger_at(1).unwrap().users(UserState::Live), 2);
         assert_eq!(timeline.ledger_now().unwrap().users(UserState::Waiting), 1);
+    }
+
+    #[test]
+    fn agents_that_contradict_each_other_do_not_keep_a_run_from_ending() {
+        let mut timeline = timeline();
+        assert!(!timeline.is_empty_at(9), "one waits, four are live");
+        timeline.move_users(4, UserState::Waiting, UserState::Live, 3).unwrap();
+        assert!(timeline.ledger_now().is_err(), "seven came of five");
+        assert!(!timeline.is_empty_at(9), "seven are live");
+        timeline.move_users(5, UserState::Live, UserState::Finished, 7).unwrap();
+        assert!(timeline.is_empty_at(9));
     }
 
     #[test]

@@ -121,6 +121,13 @@ impl Versions {
         Ok(())
     }
 
+    /// Gives the history as it stood when the version of this number was the latest; as it began for a lower number.
+    #[must_use]
+    pub fn as_of(&self, number: u64) -> Versions {
+        let known = self.entries.iter().take_while(|entry| entry.version.number <= number).count().max(1);
+        Versions { seed: self.seed, entries: self.entries[..known].to_vec() }
+    }
+
     /// Tells how far the latest load of a scenario will have come at the instant from which [`Versions::with`] would
     /// make a change hold. Nowhere for a scenario that does not exist.
     #[must_use]

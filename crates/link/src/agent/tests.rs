@@ -3,8 +3,10 @@
 use rehearsal_plan::AgentNumber;
 
 use super::*;
+use crate::clock::Probe;
 use crate::fake::Second;
 use crate::identity::{Epoch, Incarnation};
+use crate::message::Assignment;
 use crate::outbox::OutboxLimits;
 
 const SECOND: u64 = 1_000_000;
@@ -22,6 +24,21 @@ fn agent() -> AgentEnd<Second> {
 
 fn welcome(epoch: u64) -> Event<Second> {
     Event::Message(ToAgent::Welcome(Welcome { epoch: Epoch(epoch), mark: 0, lease: LeaseTerms::default() }))
+}
+
+fn assignment() -> Assignment {
+    Assignment {
+        run: String::new(),
+        agent_id: String::new(),
+        region: String::new(),
+        seed: 0,
+        threads: 1,
+        scenario: "".into(),
+        environment: "".into(),
+        plan: "".into(),
+        common: "".into(),
+        data: Arc::default(),
+    }
 }
 
 /// An agent whose connection stands and whose first heartbeat, sent at 0, was answered at once.
@@ -78,6 +95,20 @@ fn without_answers_the_agent_hangs_up_stops_leaves_and_at_last_exits() {
 }
 
 #[test]
+fn who_is_ready_before_the_welcome_says_so_after_it() {
+    let mut end = held();
+    end.handle(Event::Message(ToAgent::Assignment(Arc::new(assignment()))), MonoTime(1));
+    end.handle(Event::Prepared, MonoTime(2));
+    end.handle(Event::Disconnected { random: 0 }, MonoTime(3));
+    end.handle(Event::Connected, MonoTime(4));
+    let at = RunTime(0);
+    let probe = Probe { sent: MonoTime(4), received: at, answered: at, returned: MonoTime(5) };
+    assert_eq!(end.handle(Event::Probed(probe), MonoTime(5)), []);
+    let effects = end.handle(welcome(2), MonoTime(6));
+    assert!(effects.contains(&Effect::Send(ToCoordinator::Armed)), "{effects:?}");
+}
+
+#[test]
 fn a_stop_is_obeyed_once_and_may_become_hard() {
     let mut end = held();
     let stop = |kind| Event::Message(ToAgent::Stop(kind));
@@ -85,6 +116,15 @@ fn a_stop_is_obeyed_once_and_may_become_hard() {
     assert_eq!(end.handle(stop(StopKind::Graceful), MonoTime(2)), []);
     assert_eq!(end.handle(stop(StopKind::Hard), MonoTime(3)), [Effect::Stop(StopKind::Hard)]);
     assert_eq!(end.handle(stop(StopKind::Graceful), MonoTime(4)), []);
+}
+
+#[test]
+fn a_fenced_agent_stops_before_it_is_relieved() {
+    let mut end = held();
+    let fenced = end.handle(Event::Message(ToAgent::Fenced), MonoTime(2));
+    let expected = [Effect::StopArrivals, Effect::LeaveAll, Effect::Relieve];
+    assert_eq!(fenced, expected, "whatever the lease still allows");
+    assert_eq!(end.handle(Event::Message(ToAgent::Fenced), MonoTime(3)), [], "once");
 }
 
 #[test]

@@ -47,6 +47,8 @@ pub struct SavedHolder {
     /// [`PresenceState::Ended`] if it was known to have ended, [`PresenceState::Expired`] if its slots were given away; any
     /// other state is found out anew.
     pub state: PresenceState,
+    /// From this run time on it starts nothing any more, if it has gone in order.
+    pub left: Option<RunTime>,
 }
 
 /// What is stored of one incarnation.

@@ -77,6 +77,7 @@ impl<T: Coarsen> CoordinatorEnd<T> {
         self.open(session, hello);
         let holds = self.held_by(hello.incarnation).is_some();
         if holds {
+            self.note_played(hello.agent, hello.version, now);
             let member = self.member(hello.agent);
             (member.readiness, member.told) = (hello.readiness, hello.version);
             let news = member.presence.connected(now);
@@ -138,7 +139,10 @@ impl<T: Coarsen> CoordinatorEnd<T> {
                 self.member(agent).readiness = Readiness::Armed;
                 self.send_versions(agent);
             }
-            (ToCoordinator::Applied(applied), Some(agent)) => self.notice(Notice::Applied { agent, applied }),
+            (ToCoordinator::Applied(applied), Some(agent)) => {
+                self.note_played(agent, applied.version.saturating_sub(1), applied.at);
+                self.notice(Notice::Applied { agent, applied });
+            }
             (ToCoordinator::Stopping(stopping), Some(agent)) => self.notice(Notice::Stopping { agent, stopping }),
             (ToCoordinator::Leaving(leaving), Some(agent)) => self.leaving(agent, leaving),
             _ => {}

@@ -4,14 +4,14 @@
 //! |---|---|---|
 //! | ended (process exit, drained) | at once | now + lead |
 //! | expired (lease run out on both sides) | at once | now + lead |
-//! | closed, takeover eager | at once; double load is possible and reported | now + lead |
+//! | closed (gone, or unheard for L/4), takeover eager | at once; double load is possible and reported | now + lead |
 //! | leaving, by its own announcement | at once | what it announced, or now + lead if that is later |
 //!
 //! With nobody to take them over, slots wait for the first agent that is able.
 
 use rehearsal_plan::{AgentNumber, Change, RunTime, SlotTable, Takeover};
 
-use super::{CoordinatorEnd, Member, Notice, Stage};
+use super::{CoordinatorEnd, Effect, Member, Notice, Stage};
 use crate::message::Leaving;
 use crate::outbox::Coarsen;
 use crate::presence::PresenceState;
@@ -21,6 +21,9 @@ impl<T: Coarsen> CoordinatorEnd<T> {
     pub(super) fn watch(&mut self, now: RunTime) {
         let agents: Vec<AgentNumber> = self.members.keys().copied().collect();
         for agent in agents {
+            if self.member(agent).presence.is_unheard(now) {
+                self.give_up_connection(agent, now);
+            }
             while let Some(state) = self.member(agent).presence.tick(now) {
                 self.notice(Notice::Presence { agent, state });
                 match state {
@@ -62,10 +65,19 @@ impl<T: Coarsen> CoordinatorEnd<T> {
         }
     }
 
+    fn give_up_connection(&mut self, agent: AgentNumber, now: RunTime) {
+        let incarnation = self.member(agent).incarnation;
+        let life = self.lives.get(&incarnation);
+        if let Some(session) = life.and_then(|life| life.session) {
+            self.effects.push(Effect::Close { session });
+            self.disconnected(session, now);
+        }
+    }
+
     fn fence_early(&mut self, agent: AgentNumber, now: RunTime) {
         let presence = &mut self.member(agent).presence;
         presence.fence();
-        let until = presence.expires();
+        let until = presence.clears();
         if self.owns_slots(agent) {
             self.notice(Notice::DoubleLoadPossible { agent, until });
         }
@@ -82,6 +94,8 @@ impl<T: Coarsen> CoordinatorEnd<T> {
         match self.versions().and_then(|versions| versions.relieved_at(agent)) {
             // Others take over at an instant that was settled earlier; it may not have lasted until then.
             Some(at) => self.report_loss(agent, at),
+            // It never had any slots: nobody has to take over, and nobody waits for its numbers any more.
+            None if self.versions().is_some() && !self.owns_slots(agent) => self.report_loss(agent, now),
             None => {
                 self.to_move.entry(agent).or_insert(now);
             }
@@ -108,7 +122,11 @@ impl<T: Coarsen> CoordinatorEnd<T> {
             return;
         };
         let promised = self.to_move.values().copied().max().unwrap_or(now);
-        let Some(at) = self.issue(Change::Slots(slots), promised.max(now + self.lead())) else {
+        let free = owners.iter().map(|owner| self.others_may_play_from(*owner)).collect::<Option<Vec<_>>>();
+        let Some(free) = free.map(|free| free.into_iter().fold(promised, RunTime::max)) else {
+            return;
+        };
+        let Some(at) = self.issue(Change::Slots(slots), free.max(now + self.lead())) else {
             return;
         };
         for agent in owners {

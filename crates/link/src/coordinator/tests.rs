@@ -8,7 +8,7 @@ use super::*;
 use crate::fake::Second;
 use crate::identity::Epoch;
 use crate::lease::LeaseTerms;
-use crate::message::{Hello, Readiness, ToCoordinator};
+use crate::message::{Hello, Leaving, Readiness, ToCoordinator};
 
 fn at(seconds: f64) -> RunTime {
     RunTime::from_secs_f64(seconds)
@@ -78,6 +78,8 @@ fn who_is_not_armed_in_time_owns_nothing_and_below_the_quorum_nothing_starts() {
         hear(&mut end, 1, hello(1, 0, Readiness::Armed));
         hear(&mut end, 2, hello(2, 0, Readiness::Assigned));
         end.handle(Event::Arm(opening(quorum)), at(0.0));
+        let beat = ToCoordinator::Heartbeat { sequence: 1, round_trip: Duration::ZERO };
+        end.handle(Event::Message { session: Session(1), message: beat }, at(1.0));
         let effects = end.handle(Event::Tick, at(5.0));
         assert_eq!(started(&effects), starts.then(|| (at(6.0), vec![AgentNumber(2)])));
         let refused = Effect::Notice(Notice::NotStarted { armed: 1, quorum });
@@ -115,6 +117,48 @@ fn an_interval_is_acknowledged_once_it_is_stored_and_again_when_repeated() {
     let acknowledged = [Effect::Send { session: Session(1), message: ToAgent::Ack { number: 1 } }];
     assert_eq!(end.handle(Event::Committed { incarnation, number: 1 }, at(0.0)), acknowledged);
     assert_eq!(hear(&mut end, 1, interval()), acknowledged);
+}
+
+/// Its seconds were once waited for as long as the run lasted.
+#[test]
+fn who_came_late_and_is_gone_is_lost_though_it_owns_nothing() {
+    let mut end = coordinator();
+    hear(&mut end, 1, hello(1, 0, Readiness::Armed));
+    end.handle(Event::Arm(opening(1)), at(0.0));
+    hear(&mut end, 2, hello(2, 0, Readiness::Armed));
+    let effects = end.handle(Event::ProcessEnded { agent: AgentNumber(2) }, at(3.0));
+    let is_lost = |effect: &Effect<Second>| matches!(effect, Effect::Notice(Notice::Lost { agent: AgentNumber(2), to, .. }) if *to == at(3.0));
+    assert!(effects.iter().any(is_lost), "{effects:?}");
+}
+
+/// Agents 1 and 2 start at 1 s, one arrival a second in turn. Agent 2 does not hear of the pause from 3 s to 6.3 s.
+#[test]
+fn what_was_played_ahead_of_a_late_pause_is_not_played_by_heirs() {
+    let mut end = coordinator();
+    let tell = |end: &mut CoordinatorEnd<Second>, session, message, seconds| {
+        end.handle(Event::Message { session: Session(session), message }, at(seconds))
+    };
+    for agent in [1, 2] {
+        hear(&mut end, agent, hello(agent as u32, 0, Readiness::Armed));
+    }
+    end.handle(Event::Arm(opening(2)), at(0.0));
+    end.handle(Event::Persisted { version: 1 }, at(0.0));
+    end.handle(Event::Disconnected { session: Session(2) }, at(1.0));
+    end.handle(Event::Change(Change::Pause), at(2.7));
+    end.handle(Event::Change(Change::Resume), at(6.0));
+    let mut back = hello(2, 0, Readiness::Armed);
+    if let ToCoordinator::Hello(hello) = &mut back {
+        hello.version = 1;
+    }
+    tell(&mut end, 3, back, 6.5);
+    // By then it had played what was due until 6.5 s: the sixth, now due at 9.3 s.
+    let leaving = ToCoordinator::Leaving(Leaving { from: at(7.0), reason: String::new() });
+    let effects = tell(&mut end, 3, leaving, 6.5);
+    let moved = effects.iter().find_map(|effect| match effect {
+        Effect::Persist(version) => Some((version.at, version.base.clone())),
+        _ => None,
+    });
+    assert_eq!(moved, Some((RunTime(9_300_001), vec![6])));
 }
 
 #[test]

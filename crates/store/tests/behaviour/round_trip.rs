@@ -1,8 +1,8 @@
 //! What was written comes back.
 
 use proptest::prelude::*;
-use rehearsal_metrics::{Changes, Limits, Points, SeriesId, Timeline};
-use rehearsal_store::{CueOutcome, Reader};
+use rehearsal_metrics::{Changes, Limits, Points, SeriesId, Timeline, Transitions, UserState};
+use rehearsal_store::{Batch, CueOutcome, Reader};
 use serde_json::json;
 
 use crate::example::{Folder, Run, about, cue, sqlite, surroundings};
@@ -53,6 +53,22 @@ fn a_later_row_replaces_an_earlier_one() {
     assert!(recorded.members[1].ended);
     assert_eq!(recorded.facts["state"], json!("judged"));
     assert_eq!(recorded.events.len(), 4, "events are appended");
+}
+
+#[test]
+fn what_was_taken_back_is_gone() {
+    let folder = Folder::new();
+    let mut store = folder.create();
+    let mut write = |moves: &[(UserState, UserState, u64)]| {
+        let mut moved = Transitions::default();
+        moves.iter().for_each(|(from, to, users)| moved.record(*from, *to, *users).unwrap());
+        let changes = Changes { users: [(3, moved)].into(), ..Changes::default() };
+        store.commit(&Batch { changes: changes.clone(), ..Batch::default() }).unwrap();
+        assert_eq!(store.load().unwrap().changes.users, changes.users);
+    };
+    // Late intervals tell that nobody was lost after all.
+    write(&[(UserState::Waiting, UserState::Live, 4), (UserState::Live, UserState::Lost, 4)]);
+    write(&[(UserState::Waiting, UserState::Live, 4)]);
 }
 
 #[test]

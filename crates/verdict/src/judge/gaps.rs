@@ -18,7 +18,11 @@ pub(super) fn of_agents(evidence: &Evidence<'_>, case: &mut Case) {
         let say = |text: &str, extent: Extent| Statement { subject: name.clone(), text: text.to_owned(), extent };
         if let Some(lost_at) = agent.lost_at {
             let extent = Extent { from_s: lost_at as f64, to_s: evidence.duration_s.max(lost_at as f64) };
-            case.doubt(say("the agent was lost, and what its users still did is unknown", extent));
+            match agent.left_at {
+                // It came back too late to go on, and left in order.
+                Some(_) => case.warn(say("the agent was lost for a while; what it measured came later", extent)),
+                None => case.doubt(say("the agent was lost, and what its users still did is unknown", extent)),
+            }
         }
         for span in agent.unobserved(run.to_s) {
             case.doubt(say("its numbers of this stretch never arrived", span.into()));

@@ -243,6 +243,21 @@ fn what_is_missing_leaves_the_verdict_open() {
     check(&Circumstances::default().judge(timeline), Verdict::Inconclusive, &expected);
 }
 
+/// It once left the verdict open although nothing was missing.
+#[test]
+fn an_agent_that_came_back_to_hand_everything_in_leaves_nothing_open() {
+    let mut timeline = good_run().timeline();
+    timeline.expects(2, 0);
+    timeline.lost(2, 4, 0);
+    timeline.add(2, &rehearsal_metrics::Interval { to: 6, ..rehearsal_metrics::Interval::empty(0) }).unwrap();
+    timeline.left(2, 6);
+    let expected = [
+        "warning agent 2: the agent was lost for a while; what it measured came later [4, 10)",
+        "info timeline: an agent could report this stretch only in one piece: its samples are filed under the first second [0, 6)",
+    ];
+    check(&Circumstances::default().judge(timeline), Verdict::Pass, &expected);
+}
+
 #[test]
 fn an_autoscaler_without_an_observer_is_told_and_without_words_is_doubted() {
     let judge = |autoscaler| Circumstances { autoscaler, ..Default::default() }.judge(good_run().timeline());

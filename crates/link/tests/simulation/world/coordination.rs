@@ -72,6 +72,7 @@ impl World {
                 self.agenda.schedule(at, Happening::ReachesAgent(connection, message));
             }
             Effect::Close { session } => {
+                self.connections[session.0 as usize].muted = true;
                 let at = self.connections[session.0 as usize].to_agent.deliver_at(self.now, self.delay);
                 self.agenda.schedule(at, Happening::AgentSeesClose(session.0 as usize));
             }
@@ -109,7 +110,13 @@ impl World {
         self.tell(format!("{notice:?}"));
         match notice {
             Notice::Joined { agent, incarnation, owns_from } => {
-                let holder = SavedHolder { incarnation, weight: agent.0, owns_from, state: PresenceState::Connected };
+                let holder = SavedHolder {
+                    incarnation,
+                    weight: agent.0,
+                    owns_from,
+                    state: PresenceState::Connected,
+                    left: None,
+                };
                 self.disk.holders.insert(agent, holder);
             }
             Notice::Drained { agent } | Notice::Presence { agent, state: PresenceState::Ended } => {

@@ -1,0 +1,7 @@
+//! Agents against a coordinator of a few lines: how they leave, what they owe until then, and many of them in one process.
+#![allow(clippy::unwrap_used, reason = "clippy's leave for tests does not reach their shared functions")]
+
+mod coordinator;
+
+mod leaving;
+mod swarm;
