@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Context as _;
 use rehearsal_metrics::{CueSummary, MetricSet, Summary, UserState};
 use rehearsal_verdict::amounts::seconds;
-use rehearsal_verdict::{Autoscaler, Evidence, Finding, Generator, Severity, UnresolvedCue, judge};
+use rehearsal_verdict::{Autoscaler, Evidence, Finding, Generator, Severity, UnresolvedCue, Verdict, judge};
 
 use crate::counters::Comparison;
 use crate::exit::ExitCode;
@@ -65,11 +65,11 @@ pub fn judge_run(
     for finding in &mut judgement.findings {
         (finding.from_s, finding.to_s) = (finding.from_s.min(duration_s), finding.to_s.min(duration_s));
     }
-    let code = match (&outcome.ending, ExitCode::of(judgement.verdict, ending)) {
+    if matches!(outcome.ending, Ending::Fault(_)) && judgement.verdict == Verdict::Pass {
         // What could not go on has not passed, whatever was measured until then.
-        (Ending::Fault(_), ExitCode::Pass) => ExitCode::Internal,
-        (_, code) => code,
-    };
+        judgement.verdict = Verdict::Inconclusive;
+    }
+    let code = ExitCode::of(judgement.verdict, ending);
     let report = RunReport::new(ReportInput {
         run_id: run_id.to_owned(),
         scenario: prepared.name.clone(),

@@ -58,7 +58,8 @@ impl Run {
         let place = serde_json::to_value(&prepared.place).context("writing the place as JSON")?;
         let data = serde_json::json!(digests(&prepared.data_files));
         let served = wishes.is_served.into();
-        let facts = [(PLACE, place), (DATA, data), (SERVED, served)].map(|(name, value)| (name.to_owned(), value)).to_vec();
+        let facts =
+            [(PLACE, place), (DATA, data), (SERVED, served)].map(|(name, value)| (name.to_owned(), value)).to_vec();
         store.commit(&Batch { facts, ..Batch::default() })?;
         Self::enter(prepared, wishes, studio, Opened { id, seed, folder, store, past: None })
     }

@@ -74,6 +74,8 @@ impl Studio {
 
     /// Takes out a run that is over.
     pub(crate) fn leave(&self, id: &str) {
+        // Whoever looked at it before it was taken up saw it broken off.
+        self.archive.forget(id);
         if let Some(live) = self.lives().remove(id) {
             live.folder.close_control();
         }

@@ -16,12 +16,19 @@ use super::services::Arrival;
 impl Conductor {
     pub(super) fn on_arrival(&mut self, arrival: Arrival) -> Option<Event<Interval>> {
         match arrival {
-            Arrival::Joined { agent, instance } => self.enter(agent, instance),
+            Arrival::Joined { agent, instance, stored } => {
+                let event = self.enter(agent, instance);
+                self.keeper.tell(stored);
+                event
+            }
             Arrival::Connected { session, outgoing } => {
                 self.sessions.insert(session, outgoing);
                 None
             }
-            Arrival::Said { session, message } => Some(Event::Message { session, message }),
+            // What is still on its way from a connection that was closed here is not broken protocol: nobody listens any more.
+            Arrival::Said { session, message } => {
+                self.sessions.contains_key(&session).then_some(Event::Message { session, message })
+            }
             Arrival::Disconnected { session } => {
                 self.sessions.remove(&session);
                 Some(Event::Disconnected { session })

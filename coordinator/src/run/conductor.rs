@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use rehearsal_engine::RunClock;
 use rehearsal_fleet::{Exit, Local};
 use rehearsal_link::coordinator::{CoordinatorConfig, Effect, Event, Opening};
-use rehearsal_link::{CoordinatorEnd, Epoch, Session, StopKind};
+use rehearsal_link::{CoordinatorEnd, Epoch, Session, StopKind, ToAgent};
 use rehearsal_metrics::{Interval, Limits, Timeline};
 use rehearsal_plan::{AgentNumber, RunTime};
 use rehearsal_proto::v1;
@@ -19,10 +19,12 @@ use tokio::sync::mpsc;
 use tonic::Status;
 
 use super::control::{Order, Orders};
+#[cfg(test)]
+use super::crash_points;
 use super::cues::CueBook;
 use super::director::Director;
 use super::doors::{Doors, interrupted};
-use super::keeping::{Keeper, Stored};
+use super::keeping::{Keeper, Stored, Then};
 use super::lifecycle::{self, Lifecycle};
 use super::outcome::{Ending, Note, Outcome, Settings};
 use super::past::{STOP, Stopped};
@@ -38,7 +40,7 @@ const FIRST_EPOCH: Epoch = Epoch(1);
 /// Slots of the plan: enough that a thousand agents get fair shares, few enough to be sent with every version.
 const SLOTS: usize = 1_024;
 /// How long agents that have joined may take to arm.
-pub(super) const ARMING: Duration = Duration::from_secs(30);
+pub(super) const ARMING: Duration = Duration::from_secs(60);
 /// How long a disk may refuse to store the run. Agents keep what is not acknowledged for longer than that.
 const DISK_PATIENCE: Duration = Duration::from_secs(15);
 const TICK: Duration = Duration::from_millis(50);
@@ -58,10 +60,12 @@ pub struct Conductor {
     pub(super) settings: Settings,
     pub(super) clock: Arc<RunClock>,
     pub(super) life: Lifecycle,
-    is_over: bool,
+    pub(super) is_over: bool,
     /// Some agent has a version in force in which plan time stands still.
     pub(super) is_paused: bool,
     pub(super) end: CoordinatorEnd<Interval>,
+    /// Until when cues wait for agents to come back, after the run was taken up.
+    pub(super) gathers_until: Option<RunTime>,
     /// Agents whose lost users may come once more, and from when on.
     pub(super) returning: BTreeMap<AgentNumber, RunTime>,
     pub(super) sessions: HashMap<Session, mpsc::Sender<Result<v1::CoordinatorMessage, Status>>>,
@@ -100,6 +104,7 @@ impl Conductor {
             is_over: false,
             is_paused: false,
             end: CoordinatorEnd::new(config),
+            gathers_until: None,
             returning: BTreeMap::new(),
             sessions: HashMap::new(),
             roster: Roster::default(),
@@ -200,12 +205,12 @@ impl Conductor {
 
     fn perform(&mut self, effect: Effect<Interval>) -> Option<Event<Interval>> {
         match effect {
-            Effect::Send { session, message } => {
-                let outgoing = self.sessions.get(&session)?;
-                // An agent that does not take its messages is as good as gone; it will dial again.
-                let full = outgoing.try_send(Ok(message.into())).is_err();
-                full.then(|| self.sessions.remove(&session)).flatten().map(|_| Event::Disconnected { session })
+            // Whoever goes is forgotten only when its going is written down.
+            Effect::Send { session, message: ToAgent::Goodbye } => {
+                self.keeper.goodbye(session);
+                None
             }
+            Effect::Send { session, message } => self.send(session, message),
             Effect::Close { session } => {
                 self.sessions.remove(&session);
                 None
@@ -227,10 +232,36 @@ impl Conductor {
         }
     }
 
+    /// Sends to an agent. One that does not take its messages is as good as gone; it will dial again.
+    fn send(&mut self, session: Session, message: ToAgent) -> Option<Event<Interval>> {
+        let outgoing = self.sessions.get(&session)?;
+        #[cfg(test)]
+        let kind = crash_points::kind(&message);
+        #[cfg(test)]
+        crash_points::reach(crash_points::Point::Send(kind));
+        let full = outgoing.try_send(Ok(message.into())).is_err();
+        #[cfg(test)]
+        crash_points::reach(crash_points::Point::Sent(kind));
+        full.then(|| self.sessions.remove(&session)).flatten().map(|_| Event::Disconnected { session })
+    }
+
     /// What was waiting for the disk goes on.
     fn on_stored(&mut self, stored: Stored) {
         match stored {
-            Stored::Yes(events) => events.into_iter().for_each(|event| self.handle(Some(event))),
+            Stored::Yes(done) => {
+                for then in done {
+                    match then {
+                        Then::Link(event) => self.handle(Some(*event)),
+                        Then::Goodbye(session) => {
+                            let gone = self.send(session, ToAgent::Goodbye);
+                            self.handle(gone);
+                        }
+                        Then::Tell(whom) => {
+                            let _ = whom.send(()); // it may have given up
+                        }
+                    }
+                }
+            }
             Stored::NotYet(error) => {
                 let refused_for = self.keeper.refused_for(self.now());
                 if refused_for.is_zero() {

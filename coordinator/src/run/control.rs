@@ -128,8 +128,18 @@ impl Conductor {
             text,
         };
         match word {
-            None => {
+            None if self.is_over => {
                 let _ = to.send(Ok(answer)); // whoever asked may have gone
+            }
+            None => {
+                // An order that was answered holds, whatever dies then.
+                let (stored, is_stored) = oneshot::channel();
+                self.keeper.tell(stored);
+                tokio::spawn(async move {
+                    if is_stored.await.is_ok() {
+                        let _ = to.send(Ok(answer)); // whoever asked may have gone
+                    }
+                });
             }
             Some(word) => {
                 let can = |member: &Member| !member.ended && member.presence != Some(PresenceState::Ended);

@@ -10,14 +10,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rehearsal_link::Incarnation;
 use rehearsal_link::coordinator::Event;
+use rehearsal_link::{Incarnation, Session};
 use rehearsal_metrics::{Changes, Interval};
 use rehearsal_plan::{AgentNumber, RunTime, Version};
 use rehearsal_report::view::EventRow;
 use rehearsal_store::{Batch, CueIntent, CueOutcome, Mark, Options, Store, StoreError, Writer};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
+#[cfg(test)]
+use super::crash_points;
 use super::cues::{Fired, Sent};
 use super::roster::Member;
 
@@ -38,11 +40,11 @@ pub(crate) struct Keeper {
     /// The newest mark of each incarnation in it.
     marks: BTreeMap<Incarnation, Mark>,
     /// What waits for something that has not been gathered.
-    waiting: Vec<Event<Interval>>,
+    waiting: Vec<Then>,
     /// What goes on when the next batch is on disk.
-    gathered: Vec<Event<Interval>>,
+    gathered: Vec<Then>,
     /// The same for the batch that is being written.
-    flying: Option<Vec<Event<Interval>>>,
+    flying: Option<Vec<Then>>,
     tickets: u64,
     /// Something waits that an operator waits for.
     is_urgent: bool,
@@ -53,10 +55,21 @@ pub(crate) struct Keeper {
     refused_since: Option<RunTime>,
 }
 
+/// What goes on when something is on disk.
+#[derive(Debug)]
+pub(super) enum Then {
+    /// An event for the link.
+    Link(Box<Event<Interval>>),
+    /// Somebody waits for it.
+    Tell(oneshot::Sender<()>),
+    /// An agent may go.
+    Goodbye(Session),
+}
+
 /// What came of a batch.
 pub(super) enum Stored {
     /// It is on disk: this goes on.
-    Yes(Vec<Event<Interval>>),
+    Yes(Vec<Then>),
     /// The disk refuses: it is tried again with the next batch, and what waited for it waits on.
     NotYet(StoreError),
 }
@@ -95,7 +108,7 @@ impl Keeper {
     pub(super) fn interval(&mut self, agent: AgentNumber, incarnation: Incarnation, number: u64, until: i64) {
         let mark = Mark { incarnation: incarnation.0, agent: agent.0, mark: number, stored_until: Some(until) };
         self.marks.insert(incarnation, mark);
-        self.waiting.push(Event::Committed { incarnation, number });
+        self.waiting.push(Then::Link(Box::new(Event::Committed { incarnation, number })));
     }
 
     /// Stores a cue as intended, or what became of it.
@@ -139,7 +152,19 @@ impl Keeper {
 
     /// Lets something happen when all that was said until now is on disk.
     pub(super) fn then(&mut self, event: Event<Interval>) {
-        self.waiting.push(event);
+        self.waiting.push(Then::Link(Box::new(event)));
+        self.is_urgent = true;
+    }
+
+    /// Lets an agent go when all that was said until now is on disk.
+    pub(super) fn goodbye(&mut self, session: Session) {
+        self.waiting.push(Then::Goodbye(session));
+        self.is_urgent = true;
+    }
+
+    /// Tells somebody when all that was said until now is on disk.
+    pub(super) fn tell(&mut self, whom: oneshot::Sender<()>) {
+        self.waiting.push(Then::Tell(whom));
         self.is_urgent = true;
     }
 
@@ -166,6 +191,8 @@ impl Keeper {
         if !self.is_full || self.flying.is_some() {
             return;
         }
+        #[cfg(test)]
+        crash_points::reach(crash_points::Point::Commit);
         self.tickets += 1;
         self.is_full = false;
         self.flying = Some(std::mem::take(&mut self.gathered));
@@ -174,6 +201,8 @@ impl Keeper {
             self.gathered = self.flying.take().unwrap_or_default();
             self.is_full = true;
         }
+        #[cfg(test)]
+        crash_points::committed(|| !self.done.is_empty());
     }
 
     /// Waits until the batch that is being written is on disk, or was refused.

@@ -34,6 +34,8 @@ pub(crate) mod services;
 pub(crate) mod authority;
 mod ending;
 mod doors;
+#[cfg(test)]
+mod crash_points;
 
 pub(crate) use conductor::{Conductor, Ears};
 pub use cues::{Fired, Sent};

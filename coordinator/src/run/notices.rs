@@ -12,6 +12,7 @@ use rehearsal_store::Life;
 use super::conductor::{ARMING, Conductor};
 use super::control::Word;
 use super::lifecycle;
+use super::roster::Member;
 
 impl Conductor {
     pub(super) fn on_notice(&mut self, notice: Notice) {
@@ -88,8 +89,9 @@ impl Conductor {
         if let Some(versions) = self.end.versions() {
             self.timeline.plan_users(versions.planned());
         }
-        let playing: Vec<AgentNumber> =
-            self.roster.iter().map(|(agent, _)| agent).filter(|agent| !without.contains(agent)).collect();
+        // Whoever joined a former life of the coordinator and has ended owes nothing.
+        let plays = |(agent, member): &(AgentNumber, &Member)| !member.ended && !without.contains(agent);
+        let playing: Vec<AgentNumber> = self.roster.iter().filter(plays).map(|(agent, _)| agent).collect();
         for agent in playing {
             self.timeline.expects(agent.0, 0);
         }
@@ -104,6 +106,12 @@ impl Conductor {
         let expected = self.is_ending();
         if matches!(state, PresenceState::Ended | PresenceState::Cleared) {
             self.may_return(agent, state);
+        }
+        if state == PresenceState::Cleared {
+            // Its users are gone: from here on it owes nothing, whether it comes back or not.
+            let start = self.started.map_or(0, RunTime::second);
+            let now = self.now().second() - start;
+            self.timeline.left(agent.0, now + 1);
         }
         let text = match state {
             PresenceState::Closed => "its connection is gone",
@@ -126,8 +134,13 @@ impl Conductor {
             member.lost = true;
             self.keeper.member(agent, member);
         }
-        let owned = self.end.versions().map_or(0, |versions| versions.started_by(agent, to).count() as u64);
-        let Some((live, waiting)) = self.timeline.lost(agent.0, to.second() - start, owned) else { return };
+        let (lost_at, owned) =
+            (to.second() - start, self.end.versions().map_or(0, |v| v.started_by(agent, to).count() as u64));
+        let Some((live, waiting)) = self.timeline.lost(agent.0, lost_at, owned) else { return };
+        if self.roster.get(agent).is_some_and(|member| member.ended) {
+            // With its process everything ended that could be missing.
+            self.timeline.left(agent.0, lost_at + 1);
+        }
         let mut text =
             format!("was lost: nothing is known of it from {} s on; {live} live users went with it", from - start);
         if waiting > 0 {

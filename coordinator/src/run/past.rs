@@ -105,14 +105,19 @@ impl Past {
         }
         for member in &members {
             let Some(life) = member.life else { continue };
-            let has_left = timeline.agents().get(&member.agent).is_some_and(|record| record.left_at.is_some());
-            let state = match (member.ended || has_left, member.lost) {
+            let left_at = timeline.agents().get(&member.agent).and_then(|record| record.left_at);
+            // After a stop nothing that it owned was still to come: it had cancelled that.
+            let left = left_at.filter(|_| !member.lost).map(|second| match stop {
+                Some(_) => RunTime(i64::MAX),
+                None => RunTime((started.map_or(0, RunTime::second) + second).saturating_mul(1_000_000)),
+            });
+            let state = match (member.ended || left_at.is_some(), member.lost) {
                 (true, _) => PresenceState::Ended,
                 (_, true) => PresenceState::Expired,
                 _ => PresenceState::Joined,
             };
             let (incarnation, owns_from) = (Incarnation(life.incarnation), life.owns_from);
-            let holder = SavedHolder { incarnation, weight: member.weight, owns_from, state };
+            let holder = SavedHolder { incarnation, weight: member.weight, owns_from, state, left };
             saved.holders.insert(AgentNumber(member.agent), holder);
         }
         let is_note = |event: &&rehearsal_store::Event| event.detail[NOTE] == true;

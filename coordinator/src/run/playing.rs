@@ -1,19 +1,20 @@
 //! While the load goes on: cues that are due, thresholds that abort, and whether everybody has left.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rehearsal_engine::SoloOutcome;
 use rehearsal_link::PresenceState;
 use rehearsal_link::coordinator::Event;
-use rehearsal_metrics::{CueFiring, UserState};
-use rehearsal_plan::RunTime;
+use rehearsal_metrics::CueFiring;
+use rehearsal_plan::{AgentNumber, RunTime};
 use rehearsal_report::view::EventKind;
 use rehearsal_script::CueState;
+use tokio::sync::oneshot;
 
 use super::conductor::Conductor;
 use super::cues::Sent;
 use super::lifecycle;
-use super::roster::Member;
 
 /// What the director has done.
 pub(super) struct CueDone {
@@ -25,8 +26,8 @@ impl Conductor {
     pub(super) fn play(&mut self, now: RunTime) {
         let Some(started) = self.started else { return };
         let due = match self.end.versions() {
-            Some(versions) => self.cues.due(versions, started, now),
-            None => Vec::new(),
+            Some(versions) if !self.waits_for_agents(now) => self.cues.due(versions, started, now),
+            _ => Vec::new(),
         };
         for (announcement, state) in due {
             let text = format!("is to fire at {:.1} s", self.since_start(announcement.at));
@@ -43,14 +44,19 @@ impl Conductor {
                 format!("{} is broken: the run is aborted", breach.text),
             );
         }
-        let is_gone = |(_, member): (_, &Member)| member.ended || member.presence >= Some(PresenceState::Expired);
-        if self.roster.iter().all(is_gone) {
+        if self.all_agents_are(&[PresenceState::Expired, PresenceState::Cleared, PresenceState::Ended]) {
             return self.go(lifecycle::Event::Fault("no agent is left".into()));
         }
         let over = !aborts.is_empty() || self.settings.plan.ends_after.is_some_and(|after| now >= started + after);
         if over || (now > started && self.everyone_has_left()) {
             self.go(lifecycle::Event::LoadOver);
         }
+    }
+
+    /// Whether agents have yet to find a coordinator that has just taken the run up: who should hear a cue, they alone know.
+    fn waits_for_agents(&self, now: RunTime) -> bool {
+        let is_away = |(_, state)| state == PresenceState::Joined;
+        self.gathers_until.is_some_and(|until| now < until) && self.end.presences().any(is_away)
     }
 
     /// The firings of which it is known when they were sent.
@@ -73,12 +79,18 @@ impl Conductor {
             self.keeper.cue(fired);
         }
         self.keeper.then(Event::Announce(Arc::new(announcement)));
+        // What is not on disk must not happen: the next life of the coordinator would fire it again.
+        let (stored, is_stored) = oneshot::channel();
+        self.keeper.tell(stored);
         let (director, done) = (self.director.clone(), self.cue_done.0.clone());
         tokio::spawn(async move {
             let result = match director.ready(&name, Some(state)).await {
                 Ok(Some(ready)) => {
                     tokio::time::sleep_until(at).await;
-                    ready.call().await.map(Some)
+                    match is_stored.await {
+                        Ok(()) => ready.call().await.map(Some),
+                        Err(_) => return, // the run is over
+                    }
                 }
                 Ok(None) => Ok(None),
                 Err(error) => Err(error),
@@ -89,18 +101,19 @@ impl Conductor {
 
     /// Every planned user has come and gone, as far as all agents have reported, and no cue is still to come.
     pub(super) fn everyone_has_left(&self) -> bool {
-        let Some(ledger) = self.timeline.settled().and_then(|second| self.timeline.ledger_at(second).ok()) else {
-            return false;
-        };
-        let left = ledger.users(UserState::Waiting) == 0 && ledger.users(UserState::Live) == 0;
-        left && !self.cues.is_open()
+        let settled = self.timeline.settled();
+        settled.is_some_and(|second| self.timeline.is_empty_at(second)) && !self.cues.is_open()
     }
 
     pub(super) fn everyone_is_done(&self) -> bool {
-        let done = |member: &Member| {
-            member.ended || matches!(member.presence, Some(PresenceState::Ended | PresenceState::Cleared))
-        };
-        self.roster.iter().all(|(_, member)| done(member)) && !self.cues.is_open()
+        self.all_agents_are(&[PresenceState::Cleared, PresenceState::Ended]) && !self.cues.is_open()
+    }
+
+    /// Whether every agent's process has ended, or the link knows it to be in one of these states.
+    fn all_agents_are(&self, states: &[PresenceState]) -> bool {
+        let presences: BTreeMap<AgentNumber, PresenceState> = self.end.presences().collect();
+        let is_there = |agent| presences.get(&agent).is_some_and(|state| states.contains(state));
+        self.roster.iter().all(|(agent, member)| member.ended || is_there(agent))
     }
 
     pub(super) fn on_cue_done(&mut self, done: CueDone) {

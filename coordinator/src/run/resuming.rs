@@ -45,6 +45,7 @@ impl Conductor {
         self.tell_of_absence(past.seen, now);
         self.note_ended(alive);
         self.plan_returns(now);
+        self.gathers_until = Some(now + redial / 2);
         self.redraw_all();
         self
     }

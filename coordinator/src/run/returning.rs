@@ -26,7 +26,9 @@ impl Conductor {
     /// Notes that nobody of an agent's users can be live any more.
     pub(super) fn may_return(&mut self, agent: AgentNumber, state: PresenceState) {
         let patience = if state == PresenceState::Ended { LAST_WORDS } else { Duration::ZERO };
-        if self.settings.plan.restore.is_some() {
+        // They come once: also when this coordinator is taken up again, or the agent hands in the rest later.
+        let came_back = self.timeline.agents().get(&agent.0).is_some_and(|record| record.restored);
+        if self.settings.plan.restore.is_some() && !came_back {
             let at = self.now() + patience;
             self.returning.entry(agent).or_insert(at);
         }
@@ -90,7 +92,10 @@ impl Conductor {
                 users[scenario].push(index);
             }
         }
-        users.iter_mut().for_each(|users| users.sort_unstable());
+        for users in &mut users {
+            users.sort_unstable();
+            users.dedup();
+        }
         // Nobody comes back who was not counted as lost: an agent that drained may still have told of an end.
         let ledger = self.timeline.ledger_now();
         let lost = ledger.map_or(0, |ledger| ledger.users(UserState::Lost)) as usize;

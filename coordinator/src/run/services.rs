@@ -37,8 +37,8 @@ const JOINS_PER_SECOND: u32 = 100;
 
 /// What the services tell the conductor.
 pub(crate) enum Arrival {
-    /// An agent was admitted by token.
-    Joined { agent: AgentNumber, instance: String },
+    /// An agent was admitted by token; it is told so when that is written down.
+    Joined { agent: AgentNumber, instance: String, stored: oneshot::Sender<()> },
     /// A connection of an admitted agent; messages to it go through `outgoing`.
     Connected { session: Session, outgoing: mpsc::Sender<Result<v1::CoordinatorMessage, Status>> },
     /// An agent said something.
@@ -193,8 +193,12 @@ impl v1::join_server::Join for JoinService {
         let request = request.into_inner();
         check_build(&request.build)?;
         let issued = self.authority.admit(&request.token, &request.public_key)?;
-        let joined = Arrival::Joined { agent: AgentNumber(issued.agent), instance: request.instance };
-        self.inbox.send(joined).await.map_err(|_| Status::unavailable("the run is over"))?;
+        let (stored, is_stored) = oneshot::channel();
+        let joined = Arrival::Joined { agent: AgentNumber(issued.agent), instance: request.instance, stored };
+        let over = || Status::unavailable("the run is over");
+        self.inbox.send(joined).await.map_err(|_| over())?;
+        // An agent that got no answer asks again and is the same one; one that nobody remembers would never play.
+        is_stored.await.map_err(|_| over())?;
         Ok(Response::new(reply(issued)))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rehearsal_metrics::UserState;
 use rehearsal_plan::RunTime;
 use rehearsal_report::view::{EventKind, EventRow, RunState};
 
@@ -52,9 +53,24 @@ impl Conductor {
         self.started.map_or(0.0, |started| (at.0 - started.0) as f64 / 1e6)
     }
 
+    /// Whoever still waits when every agent has told all it can will not come: the load is over.
+    fn cancel_the_rest(&mut self, ended: RunTime) {
+        let waiting = self.timeline.ledger_now().map_or(0, |ledger| ledger.users(UserState::Waiting));
+        if let Some(started) = self.started.filter(|_| waiting > 0 && self.everyone_is_done()) {
+            let moved = self.timeline.move_users(
+                ended.second() - started.second(),
+                UserState::Waiting,
+                UserState::Cancelled,
+                waiting,
+            );
+            moved.expect("the ledger has this move");
+        }
+    }
+
     /// Gathers what the run leaves behind, with its database up to date.
     pub(super) async fn finish(mut self) -> anyhow::Result<Outcome> {
         let ended = self.load_ended.unwrap_or_else(|| self.now());
+        self.cancel_the_rest(ended);
         let changes = self.timeline.take_changes();
         self.redraw(&changes);
         self.show_last();
