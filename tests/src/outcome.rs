@@ -72,6 +72,38 @@ impl Outcome {
         sum
     }
 
+    /// Asserts that in every settled second each planned user was in exactly one state. Not for runs that were scaled.
+    pub async fn assert_every_second_balances(&self) {
+        let said = self.command(&["report", "last", "--format", "seconds"]).await;
+        let mut table = csv::Reader::from_reader(said.assert_done().stdout.as_bytes());
+        let columns = table.headers().expect("the table has a heading").clone();
+        let column = |name: &str| columns.iter().position(|column| column == name).expect("the table has the column");
+        let (settled, states) = (column("settled"), USER_STATES.map(|state| column(&format!("users.{state}"))));
+        let mut balanced = 0;
+        for row in table.records().map(|row| row.expect("the table has rows")) {
+            if row[settled] == *"true" {
+                let users = states.map(|state| row[state].parse::<u64>().expect("a settled second knows its users"));
+                assert_eq!(users.iter().sum::<u64>(), self.users("planned"), "{row:?}\n{}", self.context());
+                balanced += 1;
+            }
+        }
+        assert!(balanced > 0, "no second is settled\n{}", said.stdout);
+    }
+
+    /// Returns the stretches of an agent of which nothing is known.
+    #[track_caller]
+    pub fn unobserved(&self, agent: &str) -> &[Value] {
+        let spans = self.entry("agents", "id", agent)["unobserved"].as_array();
+        spans.expect("agents have a list of unobserved spans")
+    }
+
+    /// Whether a finding about the subject has these words.
+    pub fn has_finding(&self, subject: &str, words: &str) -> bool {
+        let about = |finding: &&Value| finding["subject"] == subject;
+        let text = |finding: &Value| finding["text"].as_str().unwrap_or_default().contains(words);
+        self.list("findings").iter().filter(about).any(text)
+    }
+
     /// Returns the number of users in a state.
     #[track_caller]
     pub fn users(&self, state: &str) -> u64 {
@@ -142,17 +174,25 @@ impl Outcome {
         }
     }
 
+    /// Leaves the folder where it is, for people to look at, and says where.
+    pub fn keep(self) -> PathBuf {
+        self.folder.keep()
+    }
+
     /// Says what a failed assertion needs to be understood.
     pub fn context(&self) -> String {
         let part = |key: &str| format!("{key}: {:#}\n", self.summary[key]);
         let parts = ["users", "errors", "thresholds", "findings"].map(part);
+        let mut logs = Vec::new();
+        collect_logs(self.folder.path(), &mut logs);
         format!(
-            "exit {:?} after {:?}\n{}--- stdout\n{}--- stderr\n{}",
+            "exit {:?} after {:?}\n{}--- stdout\n{}--- stderr\n{}--- agents\n{}",
             self.exit_code,
             self.took,
             parts.concat(),
             self.stdout,
-            self.stderr
+            self.stderr,
+            logs.join("--- and\n")
         )
     }
 

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::SystemTime;
 
 /// Returns the path of an up-to-date coordinator.
-pub(crate) fn coordinator() -> &'static Path {
+pub fn coordinator() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let test = env::current_exe().expect("a running program has a path");

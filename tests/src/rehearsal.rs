@@ -8,8 +8,9 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
+use crate::network::Host;
 use crate::outcome::Outcome;
 use crate::processes::{Processes, VARIABLE};
 use crate::program;
@@ -31,6 +32,7 @@ const BOUND: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Rehearsal {
     folder: TempDir,
+    program: Command,
     arguments: Vec<OsString>,
     variables: Vec<(String, String)>,
     bound: Duration,
@@ -40,7 +42,8 @@ impl Rehearsal {
     /// Prepares a run of a scenario given as text, in an environment without any keys.
     pub fn of(scenario: &str) -> Self {
         let folder = TempDir::new().expect("making a folder for a run");
-        let this = Self { folder, arguments: Vec::new(), variables: Vec::new(), bound: BOUND };
+        let program = Command::new(program::coordinator());
+        let this = Self { folder, program, arguments: Vec::new(), variables: Vec::new(), bound: BOUND };
         this.file(SCENARIO, scenario).environment("")
     }
 
@@ -70,6 +73,12 @@ impl Rehearsal {
         self
     }
 
+    /// Runs the coordinator on a host of a network.
+    pub fn on(mut self, host: &Host) -> Self {
+        self.program = host.command(program::coordinator());
+        self
+    }
+
     /// Sets the longest that the run may take.
     pub fn bound(mut self, bound: Duration) -> Self {
         self.bound = bound;
@@ -95,29 +104,31 @@ impl Rehearsal {
         self.call("validate").end().await
     }
 
-    fn call(self, command: &str) -> Running {
+    fn call(mut self, command: &str) -> Running {
         let folder = self.folder.path();
-        let mark = folder.to_string_lossy().into_owned();
-        let mut program = Command::new(program::coordinator());
-        program
-            .arg(command)
-            .arg(SCENARIO)
-            .args(&self.arguments)
-            .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            .env(VARIABLE, &mark)
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(create(folder.join(STDOUT)))
-            .stderr(create(folder.join(STDERR)));
-        let processes = Processes::of(&mark);
+        self.program.arg(command).arg(SCENARIO).args(&self.arguments);
+        self.program.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        let processes = Processes::of(&folder.to_string_lossy());
         let began = Instant::now();
-        let child = program.spawn().expect("starting the coordinator");
+        let child = call(self.program, folder);
         Running::new(self.folder, child, processes, began, self.bound)
     }
 }
 
-fn create(path: impl AsRef<Path>) -> File {
-    File::create(path).expect("making a file for the coordinator's output")
+/// Starts a program in the folder of a run, whose outputs go behind what is there: a run may have several lives.
+pub(crate) fn call(mut program: Command, folder: &Path) -> Child {
+    program
+        .env(VARIABLE, folder)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(append(&folder.join(STDOUT)))
+        .stderr(append(&folder.join(STDERR)));
+    program.spawn().expect("starting the coordinator")
+}
+
+fn append(path: &Path) -> File {
+    let file = File::options().create(true).append(true).open(path);
+    file.expect("making a file for the coordinator's output")
 }
 
 /// Returns the only run folder, or none if the run did not get that far.

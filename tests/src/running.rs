@@ -1,4 +1,4 @@
-//! A coordinator that runs: signals for it, and its end.
+//! A coordinator that runs: signals for it, another life after it was killed, and its end.
 
 use std::fs;
 use std::path::Path;
@@ -6,17 +6,22 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tokio::process::Child;
+use tokio::process::{Child, Command};
 
+use crate::agent_process::AgentProcess;
 use crate::command::Said;
 use crate::outcome::Outcome;
 use crate::processes::Processes;
-use crate::rehearsal::{STDERR, STDOUT, run_folder};
+use crate::program;
+use crate::records::Records;
+use crate::rehearsal::{RUNS, STDERR, STDOUT, call, run_folder};
 use crate::until;
 
-/// How long agents may outlive their coordinator, even one that was killed: they notice that the
-/// pipe from it has closed, and have nothing to wait for.
+/// How long agents may outlive a coordinator that has ended their run: they were told goodbye.
 const AGENTS_MAY_OUTLIVE: Duration = Duration::from_secs(5);
+
+/// How long a process may take that starts, or was killed, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A call of the coordinator that was made. Dropping it kills all its processes.
 #[derive(Debug)]
@@ -26,7 +31,7 @@ pub struct Running {
     began: Instant,
     bound: Duration,
     // Declared last, because it must outlive the processes that write into it.
-    folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl Running {
@@ -56,14 +61,49 @@ impl Running {
     }
 
     /// Kills the coordinator so that it cannot do anything more, as `kill -9` does.
-    pub fn kill(&self) {
+    pub async fn kill(&mut self) {
         self.signal(Signal::KILL);
+        let killed = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        killed.expect("a killed process ends").expect("waiting for the coordinator");
     }
 
-    /// Kills one of the agents in the same way, and says whether there was one.
-    pub fn kill_an_agent(&self) -> bool {
-        let agent = self.agents().pop();
-        agent.is_some_and(|agent| kill_process(agent, Signal::KILL).is_ok())
+    /// Stops the coordinator's process as it stands: it does nothing, and holds what it holds.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Starts a coordinator in the same folder that goes on with this run, whose former one was killed.
+    pub fn resume(&mut self) {
+        let mut program = Command::new(program::coordinator());
+        program.args(["start", "--resume", "last", "--out", RUNS, "--dashboard", "127.0.0.1:0"]);
+        self.child = call(program, self.folder.path());
+    }
+
+    /// Writes a file beside the scenario, while the run goes on or its coordinator is dead.
+    pub fn file(&self, path: &str, text: &str) {
+        fs::write(self.folder.path().join(path), text).expect("writing a file of the run");
+    }
+
+    /// Calls the coordinator in the run's folder, about whatever the words say.
+    pub async fn call(&self, words: &[&str]) -> Said {
+        Said::of(self.folder.path(), words).await
+    }
+
+    /// What the run has written down so far; none before it has a database.
+    pub fn records(&self) -> Option<Records> {
+        Records::open(&run_folder(self.folder.path())?)
+    }
+
+    /// Finds the process of an agent by its id in the report, as soon as it has joined.
+    pub async fn agent(&self, id: &str) -> AgentProcess {
+        let find = || AgentProcess::of(&self.records()?.instance(id)?);
+        until("the agent has joined", PATIENCE, || find().is_some()).await;
+        find().expect("it was there a moment ago")
     }
 
     /// Counts the agents that live.
@@ -72,7 +112,13 @@ impl Running {
     }
 
     /// Waits for the coordinator's end, and that of its agents, which must come with it.
-    pub async fn end(mut self) -> Outcome {
+    pub async fn end(self) -> Outcome {
+        self.end_outlived_by(AGENTS_MAY_OUTLIVE).await
+    }
+
+    /// Waits for the coordinator's end, and then at most so long for that of its agents: without a coordinator they go when
+    /// lease and drain limit are over.
+    pub async fn end_outlived_by(mut self, agents_may_outlive: Duration) -> Outcome {
         let left = self.bound.saturating_sub(self.began.elapsed());
         let status = match tokio::time::timeout(left, self.child.wait()).await {
             Ok(status) => status.expect("waiting for the coordinator"),
@@ -83,7 +129,7 @@ impl Running {
             }
         };
         let took = self.began.elapsed();
-        until("all agents have ended", AGENTS_MAY_OUTLIVE, || self.processes.alive().is_empty()).await;
+        until("all agents have ended", agents_may_outlive, || self.processes.alive().is_empty()).await;
         Outcome::read(self.folder, status.code(), took)
     }
 

@@ -1,8 +1,9 @@
-//! Project tasks: `cargo xtask ci` checks everything, `tidy` what compilers do not, `bench` measures.
+//! Project tasks: `cargo xtask ci` checks everything, `tidy` what compilers do not, `bench` measures, `chaos` breaks things.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout)] // a program for terminals
 
 mod bench;
+mod chaos;
 mod ci;
 mod command;
 mod tidy;
@@ -17,12 +18,14 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Checks and measures Rehearsal")]
 enum Task {
-    /// Formatting, clippy, the pages, all tests and tidy; ends at the first step that fails
+    /// Formatting, clippy, the pages, all tests, tidy and a minute of chaos; ends at the first step that fails
     Ci,
     /// House rules: first lines, lengths, links, unsafe code, leftovers
     Tidy,
-    /// Throughput beside wrk, memory per user, size of the wire form
+    /// Throughput beside wrk, memory per user, size of the wire form, a thousand agents
     Bench(bench::Options),
+    /// One run whose agents, coordinator and links break at random, and whose counts must be right all the same
+    Chaos(chaos::Options),
 }
 
 fn main() -> ExitCode {
@@ -42,5 +45,6 @@ fn run(task: Task) -> Result<()> {
         Task::Ci => ci::run(root),
         Task::Tidy => tidy::run(root),
         Task::Bench(options) => bench::run(root, &options),
+        Task::Chaos(options) => chaos::run(root, &options),
     }
 }

@@ -79,7 +79,8 @@ async fn runs_live_their_whole_life_over_http() {
         let run = until_answer(&served, &format!("/api/runs/{id}"), |run| run["state"] == "judged").await;
         assert_eq!(run["users"]["finished"], users, "{run}");
         let (_, summary) = served.ask(Method::GET, &format!("/api/runs/{id}/report?format=json"), None).await;
-        assert_eq!((&summary["users"]["finished"], &summary["verdict"]), (&json!(users), &json!("pass")));
+        let found = (&summary["users"]["finished"], &summary["verdict"]);
+        assert_eq!(found, (&json!(users), &json!("pass")), "{summary}");
         let (_, timeline) = served.ask(Method::GET, &format!("/api/runs/{id}/timeline?since=0"), None).await;
         let answers: u64 =
             timeline["seconds"].as_array().unwrap().iter().filter_map(|second| second["response"]["n"].as_u64()).sum();

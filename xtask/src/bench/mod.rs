@@ -6,6 +6,7 @@ mod client;
 mod memory;
 mod nginx;
 mod process;
+mod swarm;
 mod throughput;
 
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde_json::Value;
 
-use crate::command::{cargo, succeed};
+use crate::command::{cargo, succeed, target};
 
 /// The core of the system under test.
 const SERVER_CPU: u32 = 0;
@@ -31,6 +32,9 @@ pub struct Options {
     /// Shows only that the bench works: small, once, unoptimised; the figures mean nothing
     #[arg(long)]
     quick: bool,
+    /// How many agents the swarm has
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    agents: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -41,6 +45,8 @@ enum Case {
     Memory,
     /// An hour of 1,000 agents with 20 series: the database's size and commits, and what screens cost
     Hour,
+    /// A thousand agents on one coordinator that is killed once: joining, CPU and memory, every count, coming back
+    Swarm,
     /// Bytes and microseconds of an interval on the wire, beside standard encodings
     Wire,
     All,
@@ -70,6 +76,11 @@ impl Bench {
         Self { root, profile: ("release", "release"), rounds: 3, duration, users }
     }
 
+    /// Whether the figures mean nothing.
+    fn is_quick(&self) -> bool {
+        self.profile.0 == "dev"
+    }
+
     /// A cargo command that builds or runs as measured.
     fn cargo(&self, arguments: &[&str]) -> Command {
         let mut command = cargo(&self.root, arguments);
@@ -77,14 +88,9 @@ impl Bench {
         command
     }
 
-    fn target(&self) -> PathBuf {
-        let chosen = std::env::var_os("CARGO_TARGET_DIR");
-        self.root.join(chosen.map_or("target".into(), PathBuf::from))
-    }
-
     /// A program that was built.
     fn built(&self, name: &str) -> PathBuf {
-        self.target().join(self.profile.1).join(name)
+        target(&self.root).join(self.profile.1).join(name)
     }
 
     /// A scenario of the bench.
@@ -94,7 +100,7 @@ impl Bench {
 
     /// Where results and everything temporary go.
     fn folder(&self) -> Result<PathBuf> {
-        let folder = self.target().join("bench");
+        let folder = target(&self.root).join("bench");
         std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         Ok(folder)
     }
@@ -117,6 +123,9 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     }
     if wanted(Case::Memory) {
         memory::run(&bench).context("measuring memory")?;
+    }
+    if wanted(Case::Swarm) {
+        swarm::run(&bench, options.agents).context("measuring a swarm")?;
     }
     if wanted(Case::Wire) {
         println!("── wire: one series of one second");
