@@ -249,6 +249,7 @@ impl Conductor {
     fn on_stored(&mut self, stored: Stored) {
         match stored {
             Stored::Yes(done) => {
+                self.end.storing_took(self.keeper.storing_took());
                 for then in done {
                     match then {
                         Then::Link(event) => self.handle(Some(*event)),
@@ -315,7 +316,7 @@ impl Conductor {
             RunState::Stopping if self.everyone_has_left() => self.go(lifecycle::Event::UsersGone),
             _ => {}
         }
-        if self.is_ending() && self.everyone_is_done() {
+        if self.is_ending() && self.everyone_is_done() && !self.keeper.owes_goodbye() {
             self.go(lifecycle::Event::AllIn);
         }
         self.bring_back(now);
@@ -331,6 +332,10 @@ impl Conductor {
             let changes = self.timeline.take_changes();
             self.redraw(&changes);
             self.keeper.gather(changes, now);
+        }
+        #[cfg(test)]
+        if crash_points::disk_rests() {
+            return;
         }
         self.keeper.write();
     }

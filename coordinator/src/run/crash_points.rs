@@ -32,6 +32,9 @@ use world::World;
 /// How long a cue's function takes: long enough that something is stored and sent meanwhile.
 const FUNCTION: Duration = Duration::from_millis(300);
 
+/// How long a slow disk rests after each batch: for longer than a cue is announced before its instant.
+const SLOW: Duration = Duration::from_millis(1_300);
+
 /// A place in a run where the coordinator can be stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Point {
@@ -57,6 +60,9 @@ struct Course {
     crashes: Vec<usize>,
     /// Ids of the cues whose function was called.
     called: Vec<String>,
+    /// How long the disk rests after each batch, and until when it does.
+    rest: Duration,
+    rests_until: Option<tokio::time::Instant>,
 }
 
 thread_local! {
@@ -82,11 +88,25 @@ pub(super) fn committed(is_answered: impl Fn() -> bool) {
         while !is_answered() {
             std::thread::yield_now();
         }
+        COURSE.with_borrow_mut(|course| {
+            course.iter_mut().for_each(|course| course.rests_until = Some(tokio::time::Instant::now() + course.rest));
+        });
         reach(Point::Committed);
     }
 }
 
-/// The point at which a message is sent.
+/// Whether batches have to wait for a slow disk.
+pub(super) fn disk_rests() -> bool {
+    let rests_until = COURSE.with_borrow(|course| course.as_ref()?.rests_until);
+    rests_until.is_some_and(|until| tokio::time::Instant::now() < until)
+}
+
+/// A coordinator begins to live, with a clock of its own.
+fn begin_life() {
+    COURSE.with_borrow_mut(|course| course.iter_mut().for_each(|course| course.rests_until = None));
+}
+
+/// The kind of a message.
 pub(super) fn kind(message: &ToAgent) -> &'static str {
     match message {
         ToAgent::Welcome(_) => "welcome",
@@ -122,7 +142,8 @@ pub(super) fn act(cue: &str) -> Option<(oneshot::Sender<()>, oneshot::Receiver<S
 
 /// Performs a show with crashes at these points, checks every count, and gives the points that were reached.
 fn perform(show: Show, crashes: &[usize]) -> Vec<Point> {
-    let course = Course { crashes: crashes.to_vec(), ..Course::default() };
+    let rest = if show == Show::SlowDisk { SLOW } else { Duration::ZERO };
+    let course = Course { crashes: crashes.to_vec(), rest, ..Course::default() };
     COURSE.set(Some(course));
     let seed = crashes.iter().fold(show as u64, |seed, crash| seed * 10_007 + *crash as u64 + 1);
     let over = World::new(show, StdRng::seed_from_u64(seed)).play();
@@ -157,6 +178,11 @@ fn a_coordinator_may_die_at_any_point_of_a_run_that_ends_by_itself() {
 #[test]
 fn a_coordinator_may_die_at_any_point_of_a_run_that_is_stopped() {
     perform_with_each(Show::Stopped);
+}
+
+#[test]
+fn a_coordinator_with_a_slow_disk_may_die_at_any_point() {
+    perform_with_each(Show::SlowDisk);
 }
 
 #[test]

@@ -17,6 +17,7 @@ use rehearsal_plan::{AgentNumber, RunTime, Version};
 use rehearsal_report::view::EventRow;
 use rehearsal_store::{Batch, CueIntent, CueOutcome, Mark, Options, Store, StoreError, Writer};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 #[cfg(test)]
 use super::crash_points;
@@ -45,6 +46,8 @@ pub(crate) struct Keeper {
     gathered: Vec<Then>,
     /// The same for the batch that is being written.
     flying: Option<Vec<Then>>,
+    /// When the last batch was given to the writer.
+    written: Instant,
     tickets: u64,
     /// Something waits that an operator waits for.
     is_urgent: bool,
@@ -89,6 +92,7 @@ impl Keeper {
             waiting: Vec::new(),
             gathered: Vec::new(),
             flying: None,
+            written: Instant::now(),
             tickets: 0,
             is_urgent: false,
             is_full: false,
@@ -196,6 +200,7 @@ impl Keeper {
         self.tickets += 1;
         self.is_full = false;
         self.flying = Some(std::mem::take(&mut self.gathered));
+        self.written = Instant::now();
         if let Err(batch) = self.writer.send(Box::new(std::mem::take(&mut self.batch)), self.tickets) {
             self.batch = *batch;
             self.gathered = self.flying.take().unwrap_or_default();
@@ -203,6 +208,12 @@ impl Keeper {
         }
         #[cfg(test)]
         crash_points::committed(|| !self.done.is_empty());
+    }
+
+    /// Whether an agent waits to be told that it may go.
+    pub(super) fn owes_goodbye(&self) -> bool {
+        let all = self.waiting.iter().chain(&self.gathered).chain(self.flying.iter().flatten());
+        all.into_iter().any(|then| matches!(then, Then::Goodbye(_)))
     }
 
     /// Waits until the batch that is being written is on disk, or was refused.
@@ -222,6 +233,11 @@ impl Keeper {
                 Stored::NotYet(error)
             }
         })
+    }
+
+    /// A batch has just been stored: how long the disk took for it.
+    pub(super) fn storing_took(&self) -> Duration {
+        self.written.elapsed()
     }
 
     /// The disk has just refused: for how long it has done so.

@@ -160,6 +160,7 @@ impl Conductor {
         // It has handed in everything: what it reported last is the last it owed.
         let until = self.timeline.agents().get(&agent.0).and_then(|record| record.reported.end());
         self.timeline.left(agent.0, until.unwrap_or(0));
+        self.drop_what_came_too_late(agent);
         if !self.is_ending() {
             let users = self
                 .timeline
@@ -169,6 +170,24 @@ impl Conductor {
             let text = format!("has gone and handed in everything; {users} users had to leave with it");
             self.note(EventKind::Agent, self.roster.name(agent), text);
             self.may_return(agent, PresenceState::Cleared);
+        }
+    }
+
+    /// Starts that a version wanted of an agent before its leaving, and that reached it when its users had gone already.
+    fn drop_what_came_too_late(&mut self, agent: AgentNumber) {
+        let Some(versions) = self.end.versions() else { return };
+        let (Some(relieved), Some(record)) = (versions.relieved_at(agent), self.timeline.agents().get(&agent.0)) else {
+            return;
+        };
+        let told: u64 =
+            record.users.iter().filter(|(from, ..)| *from == UserState::Waiting).map(|(.., users)| users).sum();
+        let late = (versions.started_by(agent, relieved).count() as u64).saturating_sub(told);
+        if late > 0 && record.lost_at.is_none() {
+            let second = relieved.second() - self.started.map_or(0, RunTime::second);
+            let moved = self.timeline.move_users(second, UserState::Waiting, UserState::Dropped, late);
+            moved.expect("the ledger has this move");
+            let text = format!("had gone when the plan wanted {late} more starts of it: they were dropped");
+            self.note(EventKind::Agent, self.roster.name(agent), text);
         }
     }
 }

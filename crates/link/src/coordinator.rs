@@ -97,6 +97,8 @@ pub struct CoordinatorEnd<T> {
     /// Agents whose slots need another owner, and the earliest instant for it.
     to_move: BTreeMap<AgentNumber, RunTime>,
     stop: Option<StopKind>,
+    /// How long the disk has taken of late.
+    storing: Duration,
     effects: Vec<Effect<T>>,
 }
 
@@ -114,6 +116,7 @@ impl<T: Coarsen> CoordinatorEnd<T> {
             persisted: 0,
             to_move: BTreeMap::new(),
             stop: None,
+            storing: Duration::ZERO,
             effects: Vec::new(),
         }
     }
@@ -155,6 +158,12 @@ impl<T: Coarsen> CoordinatorEnd<T> {
         self.start_if_ready(now);
         self.move_slots(now);
         std::mem::take(&mut self.effects)
+    }
+
+    /// Takes note of how long the disk took for what was stored last: versions wait for it, and agents that get one after its
+    /// instant drop what was due.
+    pub fn storing_took(&mut self, took: Duration) {
+        self.storing = took;
     }
 
     /// The versions of the running run; `None` before the start.

@@ -59,9 +59,9 @@ pub struct OutboxLimits {
 }
 
 impl Default for OutboxLimits {
-    /// A window of 32 covers 8 s at four commits a second; 256 KiB are some 50 KB on the wire, 6 s at 64 kbit/s; 16 MiB holds about an hour of a 20-series agent.
+    /// A window of 32 covers 8 s at four commits a second; 96 KiB are some 20 KB on the wire, 2.5 s at 64 kbit/s; 16 MiB holds about an hour of a 20-series agent.
     fn default() -> Self {
-        OutboxLimits { window: 32, in_flight: 256 << 10, weight: 16 << 20 }
+        OutboxLimits { window: 32, in_flight: 96 << 10, weight: 16 << 20 }
     }
 }
 

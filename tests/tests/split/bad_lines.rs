@@ -34,14 +34,15 @@ async fn a_lossy_link_from_far_away_plays_the_run_to_its_end() {
     let Some(stage) = Stage::open(setting).await else { return };
     stage.network.set_both(lossy);
     let watch = stage.watch.clone();
+    watch.until("the load has ended", |look| look.run["state"] != "running").await;
+    // Or the far agent may not hear that it can go before the coordinator has gone.
+    stage.network.set_both(Conditions::default());
     let (outcome, demo) = stage.end().await;
     let far = outcome.entry("agents", "id", FAR);
     eprintln!("states {:?}; {far}", states(&watch.looks()));
     outcome.assert_users_add_up();
     assert_equal_outside_spans(&outcome, &demo.counters());
     assert_nobody_twice(&demo.users(), &outcome, &[]);
-    // No answer is back within 600 ms, so nobody can know the time better than to half of that.
-    assert!(bound_s(&outcome) >= 0.3, "{far}");
 }
 
 /// The bound of the far agent's clock, in seconds.

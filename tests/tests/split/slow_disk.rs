@@ -34,10 +34,6 @@ async fn a_slow_disk_holds_up_neither_load_nor_screen() {
     let looks = stage.watch.looks();
     let last = looks.last().unwrap();
     let age = last.seconds("now_s") - last.seconds("settled_s");
-    for look in looks.iter().step_by(4) {
-        eprintln!("{} {} {} {}", look.run["now_s"], look.run["settled_s"], look.run["users"], look.run["state"]);
-    }
-    eprintln!("{:?}", stage.demo.counters().by_agent[FAR].seconds.calls);
     eprintln!("{calls:?} calls in {stretch:?}; {before:?} to {after:?} KiB; numbers {age:.1} s old");
     assert_goes_on(&looks);
     // Every agent has half of the users, and the first and the last second are left out.

@@ -118,7 +118,11 @@ fn users(over: &Over, recorded: &Recorded, what: &str) {
 fn came_to_nobody(over: &Over, versions: &Versions, index: u64, what: &str) {
     let until = versions.relieved_at(DRAINED);
     let due = versions.arrival(0, index).map(|arrival| arrival.at);
-    assert!(over.deaths > 0, "{what}: nobody died, and arrival {index}, due {due:?}, came to nobody");
+    let has_left = over.agents.iter().any(|agent| agent.leaves_from.is_some());
+    assert!(
+        over.deaths > 0 && has_left,
+        "{what}: arrival {index}, due {due:?}, came to nobody, and nobody was missing"
+    );
     let was_its_own =
         until.is_none_or(|until| versions.started_by(DRAINED, until).any(|arrival| arrival == (0, index)));
     assert!(

@@ -21,9 +21,16 @@ pub(super) enum Show {
     ToTheEnd,
     /// The same, and a stop while users arrive.
     Stopped,
+    /// As the first, but that nobody drains; what is to be stored waits for the disk.
+    SlowDisk,
 }
 
 impl Show {
+    /// Whether an agent goes on the way.
+    pub(super) fn drains(self) -> bool {
+        self != Show::SlowDisk
+    }
+
     /// What is wanted, and how long after the start.
     fn orders(self) -> Vec<(Duration, Command)> {
         let at = Duration::from_millis;

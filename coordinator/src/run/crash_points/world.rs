@@ -27,9 +27,9 @@ use tokio::runtime;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::Crash;
 use super::agent::{Agent, Way};
 use super::operator::{BY_HAND, Operator, Show, since};
+use super::{Crash, begin_life};
 use crate::run::board::Board;
 use crate::run::director::Director;
 use crate::run::past::Past;
@@ -67,7 +67,6 @@ pub(super) struct World {
     random: StdRng,
     now: RunTime,
     folder: TempDir,
-    /// Agents that have asked to join and not been told that they may.
     agents: Vec<Agent>,
     operator: Operator,
     has_drained: bool,
@@ -126,6 +125,7 @@ impl World {
     fn live(&mut self, store: Store, past: Option<Past>) -> End {
         let runtime = runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
         runtime.expect("a runtime can be made").block_on(async {
+            begin_life();
             let clock = Arc::new(RunClock::starting_at(Instant::now()));
             clock.set_offset(self.now.0);
             let (inbox, arrivals) = mpsc::channel(4_096);
@@ -177,7 +177,7 @@ impl World {
             let way = coordinator.as_mut().map(|Coordinator { inbox, sessions, .. }| Way { inbox, sessions });
             agent.step(self.now, way);
         }
-        if !self.has_drained && since.is_some_and(|since| since >= DRAINS_AFTER) {
+        if self.show.drains() && !self.has_drained && since.is_some_and(|since| since >= DRAINS_AFTER) {
             self.has_drained = true;
             self.agents.iter_mut().filter(|agent| agent.number == DRAINED).for_each(|agent| agent.drain(self.now));
         }

@@ -97,7 +97,8 @@ impl<T: Coarsen> CoordinatorEnd<T> {
 
     /// The time between the decision for a version and its instant.
     pub(super) fn lead(&self) -> Duration {
-        (self.round_trip_p99() * 2).clamp(LEAST_LEAD, MOST_LEAD)
+        // A version may have to wait for the batch that is being written, and is then written itself.
+        (self.round_trip_p99() * 2 + self.storing * 2).clamp(LEAST_LEAD, MOST_LEAD)
     }
 
     /// Agents that can own slots, with their weights.

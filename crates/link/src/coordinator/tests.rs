@@ -71,6 +71,16 @@ fn the_run_starts_when_all_are_armed_and_tells_only_what_is_on_disk() {
     );
 }
 
+/// A version once held from 300 ms on however long it took to store it; agents got it late and dropped what was due.
+#[test]
+fn a_version_holds_no_sooner_than_a_slow_disk_lets_it_be_sent() {
+    for (took, holds) in [(0.01, 1.3), (1.0, 3.0), (60.0, 6.0)] {
+        let mut end = coordinator();
+        end.storing_took(Duration::from_secs_f64(took));
+        assert_eq!(end.next_instant(at(1.0)), at(holds), "a batch took {took} s");
+    }
+}
+
 #[test]
 fn who_is_not_armed_in_time_owns_nothing_and_below_the_quorum_nothing_starts() {
     for (quorum, starts) in [(1, true), (2, false)] {

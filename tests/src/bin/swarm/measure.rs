@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// How long the coordinator stays away after it was killed.
 const AWAY: Duration = Duration::from_secs(1);
 /// How long everything goes on when all are back.
-const AFTERWARDS: Duration = Duration::from_secs(5);
+const AFTERWARDS: Duration = Duration::from_secs(2);
 /// How often the age of the screen is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
