@@ -16,15 +16,15 @@ pub(super) fn of_agents(evidence: &Evidence<'_>, case: &mut Case) {
     for (number, agent) in evidence.timeline.agents() {
         let name = evidence.agents.get(number).cloned().unwrap_or_else(|| format!("agent {number}"));
         let say = |text: &str, extent: Extent| Statement { subject: name.clone(), text: text.to_owned(), extent };
+        let missing = agent.unobserved(run.to_s);
         if let Some(lost_at) = agent.lost_at {
             let extent = Extent { from_s: lost_at as f64, to_s: evidence.duration_s.max(lost_at as f64) };
-            match agent.left_at {
-                // It came back too late to go on, and left in order.
-                Some(_) => case.warn(say("the agent was lost for a while; what it measured came later", extent)),
-                None => case.doubt(say("the agent was lost, and what its users still did is unknown", extent)),
+            match missing.is_empty() {
+                true => case.warn(say("the agent was lost for a while; what it measured came later", extent)),
+                false => case.doubt(say("the agent was lost, and what its users still did is unknown", extent)),
             }
         }
-        for span in agent.unobserved(run.to_s) {
+        for span in missing {
             case.doubt(say("its numbers of this stretch never arrived", span.into()));
         }
     }
