@@ -142,8 +142,11 @@ impl Conductor {
                 });
             }
             Some(word) => {
-                let can = |member: &Member| !member.ended && member.presence != Some(PresenceState::Ended);
-                let open = self.roster.iter().filter(|(_, member)| can(member)).map(|(agent, _)| agent).collect();
+                // Of those whose slots are others' nobody waits for a word.
+                let gone = self.end.presences().filter(|(_, state)| *state >= PresenceState::Expired);
+                let gone: BTreeSet<AgentNumber> = gone.map(|(agent, _)| agent).collect();
+                let can = |(agent, member): &(AgentNumber, &Member)| !member.ended && !gone.contains(agent);
+                let open = self.roster.iter().filter(can).map(|(agent, _)| agent).collect();
                 self.orders.0.push(Awaited { word, answer, to, open, until: at.max(self.now()) + PATIENCE });
             }
         }

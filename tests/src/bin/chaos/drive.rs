@@ -82,7 +82,8 @@ impl<'a> Drive<'a> {
         let begun = self.begin().await?;
         let mut faults = faults.iter().peekable();
         while self.is_away || self.coordinator.ended().is_none() {
-            if begun.elapsed() > length + END_WITHIN {
+            // Pauses stop the plan's time, and last longer while the coordinator is away.
+            if begun.elapsed() > length * 2 + END_WITHIN {
                 return Err(format!("the run has not ended after {:?}", begun.elapsed()));
             }
             self.remedy();
