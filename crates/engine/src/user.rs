@@ -9,26 +9,28 @@
 //! A *flow* is one run of script code: the main function, a handler, a tick of a timer. Flows of a user take turns where
 //! they wait. A user without a running flow holds no stack.
 
+mod host;
+mod session;
+
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use rehearsal_metrics::UserState as State;
-use rehearsal_script::{
-    Answer, Call, CueState, Failure, FailureKind, Halt, Handler, Hears, Host, Measurement, SocketId, Stop, TimerId,
-    TimerKind, UserState, Value,
-};
+use rehearsal_script::{Answer, CueState, Failure, FailureKind, Host, Stop, UserState, Value};
 use rehearsal_transport::http::Client;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::fiber::{Fiber, Question, Reply, Step, suspend};
-use crate::scribe::{Custom, TagsId};
+use crate::fiber::{Fiber, Question, Reply, Step};
+use crate::scribe::TagsId;
 use crate::sockets::Sockets;
 use crate::timers::Timers;
 use crate::world::World;
-use crate::{calls, slice, sockets, timers};
+use crate::{calls, slice};
+
+pub(crate) use session::{Leave, Session};
 
 /// How long calls in flight may go on when their user leaves (contracts.md §1); then they are cut.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
@@ -73,56 +75,6 @@ impl Flow {
     /// The intended start, for the first call that asks.
     pub(crate) fn take_intended(&self) -> Option<Instant> {
         self.intended.take()
-    }
-}
-
-/// What a user of a population may keep from one iteration to the next: cookies, connections, values, random numbers.
-#[derive(Clone)]
-pub(crate) struct Session {
-    client: Rc<Client>,
-    state: Rc<UserState>,
-}
-
-impl Session {
-    /// That of somebody who has never been here; `restored` if it was elsewhere.
-    pub(crate) fn fresh(world: &World, number: u64, restored: bool) -> Self {
-        Self::with_state(world, UserState::new(number, world.setup.seed, restored))
-    }
-
-    /// That of the same user in its next iteration: as new, but for its rows, in which it goes on.
-    pub(crate) fn again(&self, world: &World) -> Self {
-        Self::with_state(world, self.state.again(world.setup.seed))
-    }
-
-    /// That of a function which the coordinator runs.
-    pub(crate) fn of_coordinator(world: &World) -> Self {
-        Self::with_state(world, UserState::of_coordinator(world.setup.seed))
-    }
-
-    fn with_state(world: &World, state: UserState) -> Self {
-        let (network, options) = (Rc::clone(&world.network), Rc::clone(&world.client_options));
-        let client = Rc::new(Client::new(network, options, world.user_headers(state.number)));
-        Self { client, state: Rc::new(state) }
-    }
-
-    /// Ends its connections.
-    pub(crate) fn close(&self) {
-        self.client.close();
-    }
-}
-
-/// When the plan wants a user to leave. Versions of the plan may move it while the user is there.
-#[derive(Default)]
-pub(crate) struct Leave {
-    /// None while nobody knows: the user's own flow decides, or the plan is paused.
-    pub(crate) at: Cell<Option<Instant>>,
-    /// How much longer an iteration may take that is under way then.
-    pub(crate) patience: Cell<Duration>,
-}
-
-impl Leave {
-    fn latest(&self) -> Option<Instant> {
-        self.at.get().map(|at| at + self.patience.get())
     }
 }
 
@@ -326,77 +278,5 @@ impl User {
         tokio::task::yield_now().await;
         drop(turn);
         if self.is_leaving() { Err(Stop) } else { Ok(Answer::Done) }
-    }
-}
-
-impl Host for User {
-    fn call(&self, call: Call) -> Result<Answer, Stop> {
-        if self.is_leaving() { Err(Stop) } else { suspend(Question::Call(call)) }
-    }
-
-    fn listen(&self, socket: SocketId, hears: Hears, handler: Handler) {
-        sockets::listen(&self.rc(), socket, hears, handler);
-    }
-
-    fn is_open(&self, socket: SocketId) -> bool {
-        self.sockets.is_open(socket)
-    }
-
-    fn timer(&self, kind: TimerKind, handler: Handler) -> TimerId {
-        timers::set(&self.rc(), kind, handler)
-    }
-
-    fn random_phase(&self, timer: TimerId) {
-        use rand::RngExt;
-        let phase = self.state.random.borrow_mut().random_range(0.0..1.0);
-        self.timers.set_phase(timer, phase);
-    }
-
-    fn cancel(&self, timer: TimerId) {
-        self.timers.cancel(timer);
-        self.note_change();
-    }
-
-    fn measure(&self, measurement: Measurement) {
-        self.world.now();
-        self.world.trace(|| describe(&measurement));
-        let mut scribe = self.world.scribe.borrow_mut();
-        match measurement {
-            Measurement::Check { name, passed } => scribe.ratio(self.tags(), "checks", &[("name", &name)], passed),
-            Measurement::Count { name, by } => scribe.custom(self.tags(), &name, Custom::Count(by)),
-            Measurement::Record { name, took } => scribe.custom(self.tags(), &name, Custom::Duration(took)),
-            Measurement::Tag { key, value } => self.tags.set(scribe.tagged(self.tags.get(), &key, &value)),
-            Measurement::Log(text) => {
-                drop(scribe);
-                self.world.log(self.number(), &text);
-            }
-        }
-    }
-
-    fn now(&self) -> Duration {
-        Duration::from_micros(u64::try_from(self.world.clock.now().0).unwrap_or(0))
-    }
-
-    fn user(&self) -> &Rc<UserState> {
-        &self.state
-    }
-
-    fn cue(&self) -> Option<&CueState> {
-        self.cue.as_ref()
-    }
-
-    fn progress(&self) -> Result<(), Halt> {
-        slice::check(|| self.is_leaving())
-    }
-}
-
-fn describe(measurement: &Measurement) -> String {
-    match measurement {
-        Measurement::Check { name, passed: true } => format!("check  ok     {name}"),
-        Measurement::Check { name, passed: false } => format!("check  FAILED {name}"),
-        Measurement::Count { name, by } => format!("count  {name} +{by}"),
-        Measurement::Record { name, took } => format!("record {name} {:.1} ms", took.as_secs_f64() * 1e3),
-        Measurement::Tag { key, value } => format!("tag    {key} = {value}"),
-        Measurement::Log(text) => format!("log    {text}"),
     }
 }
