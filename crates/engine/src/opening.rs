@@ -11,7 +11,7 @@ use url::Url;
 use crate::calls::{explain_opening, headers, resolve};
 use crate::fiber::Reply;
 use crate::sockets::{on_closed, on_event};
-use crate::user::{Flow, User};
+use crate::user::{Flow, GRACE, User};
 
 /// Outgoing messages that wait for the connection.
 const OUTBOX: usize = 64;
@@ -25,10 +25,7 @@ pub(crate) async fn open(user: &Rc<User>, flow: &Flow, call: OpenCall) -> Reply 
         opened = connect(user, id, &call, intended) => opened,
         () = user.cut_off() => return Err(Stop),
     };
-    if user.is_leaving() {
-        return Err(Stop);
-    }
-    if opened.is_some() || call.reconnect.is_some() {
+    if opened.is_some() || (call.reconnect.is_some() && !user.is_leaving()) {
         let commands = opened.is_some().then(|| attach(user, id));
         user.sockets.begun();
         let user = Rc::clone(user);
@@ -38,12 +35,16 @@ pub(crate) async fn open(user: &Rc<User>, flow: &Flow, call: OpenCall) -> Reply 
             user.note_change();
         });
     }
-    Ok(Answer::Socket(id))
+    if user.is_leaving() { Err(Stop) } else { Ok(Answer::Socket(id)) }
 }
 
+/// A socket that opens while its user leaves is closed in order, and counted as one.
 fn attach(user: &User, id: SocketId) -> Rc<Commands> {
     let commands = Commands::new(OUTBOX);
     user.sockets.attach(id, &commands);
+    if user.is_leaving() {
+        user.sockets.close(id);
+    }
     commands
 }
 
@@ -68,9 +69,18 @@ async fn keep(user: &Rc<User>, id: SocketId, call: OpenCall, mut open: Option<(S
         failures += 1;
         open = tokio::select! {
             biased;
-            () = user.gone() => return,
             opened = connect(user, id, &call, None) => opened.map(|socket| (socket, attach(user, id))),
+            () = out_of_patience(user) => return,
         };
+    }
+}
+
+/// Comes back when an opening that is under way must end: like a call in flight, it outlasts its user by the grace.
+async fn out_of_patience(user: &User) {
+    user.gone().await;
+    tokio::select! {
+        () = tokio::time::sleep(GRACE) => {}
+        () = user.cut_off() => {}
     }
 }
 

@@ -23,14 +23,21 @@ pub enum Act {
     Reply(u16, &'static str),
     /// The same with one more header line.
     With(u16, String),
-    /// Status 200 after a while.
-    After(Duration),
+    /// Something else after a while.
+    After(Duration, Box<Act>),
     /// Nothing, on an open connection.
     Hang,
     /// These bytes and the end of the connection.
     Cut(&'static str),
     /// A WebSocket that says these texts, and then?
     Socket(Vec<String>, Fate),
+}
+
+impl Act {
+    /// Status 200 after a while.
+    pub fn late(wait: Duration) -> Self {
+        Self::After(wait, Box::new(Self::Reply(200, "late")))
+    }
 }
 
 /// How a WebSocket goes on.
@@ -132,20 +139,21 @@ async fn accept(listener: TcpListener, seeing: Arc<watch::Sender<Seen>>, decide:
 async fn serve(stream: TcpStream, seeing: &watch::Sender<Seen>, decide: &Decide) {
     let mut stream = BufReader::new(stream);
     while let Some(request) = read(&mut stream).await {
-        let act = decide(&request, seeing.borrow().requests.len());
+        let mut act = decide(&request, seeing.borrow().requests.len());
         let key = request.header("sec-websocket-key").map(|key| derive_accept_key(key.as_bytes()));
         seeing.send_modify(|seen| {
             seen.requests.push(request);
             seen.waiting += 1;
             seen.most_at_once = seen.most_at_once.max(seen.waiting);
         });
+        while let Act::After(wait, then) = act {
+            sleep(wait).await;
+            act = *then;
+        }
         let answer = match act {
             Act::Reply(status, body) => answer(status, "", body),
             Act::With(status, header) => answer(status, &header, ""),
-            Act::After(wait) => {
-                sleep(wait).await;
-                answer(200, "", "late")
-            }
+            Act::After(..) => unreachable!("it was waited for"),
             Act::Hang => {
                 let _ = stream.read_u8().await; // comes back when the client gives up
                 String::new()

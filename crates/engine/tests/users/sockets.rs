@@ -1,5 +1,8 @@
 //! Sockets as scripts see them: the same on both transports, in good times and bad.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
 use rehearsal_metrics::UserState;
 
 use crate::scene::{Played, demo, play, scene};
@@ -221,6 +224,29 @@ async fn a_socket_that_was_lost_is_opened_again() {
     check("websocket", Server::start(move |_, nth| websocket(nth)).await, 3, 1, 3).await;
     // Two openings and one poll are answered with an error.
     check("polling", Server::start(move |_, nth| polling(nth)).await, 2, 3, 1).await;
+}
+
+/// A server that has accepted a socket counts it; so do we, also when its user is about to leave.
+#[tokio::test]
+async fn a_socket_that_opens_while_its_user_leaves_is_counted_and_closed() {
+    let openings = AtomicUsize::new(0);
+    let slow = |act| Act::After(Duration::from_millis(300), Box::new(act));
+    let server = Server::start(move |request, _| match request.path.as_str() {
+        "/s" if openings.fetch_add(1, Relaxed) == 0 => Act::Socket(vec![event("hello", 1)], Fate::Vanishes),
+        "/s" => slow(Act::Socket(vec![event("hello", 2)], Fate::Stays)),
+        _ if openings.load(Relaxed) == 2 => Act::Reply(201, ""),
+        _ => Act::Reply(200, ""),
+    })
+    .await;
+    let text = "fn user() { websocket(\"/s\", #{ reconnect: #{ first: \"20ms\", max: \"50ms\" } });
+         while http::get(\"/is-opening-again\").status != 201 { sleep(\"10ms\"); }
+         leave(); }";
+    let played = scene(text, server.address).play().await;
+    played.must_be_fine("leaving while a socket opens");
+    assert_eq!(server.seen().frames, ["close 1000"]);
+    let told = &played.told;
+    assert_eq!((told.count("socket.connect", &[]), told.count("socket.received", &[])), (2, 2));
+    assert_eq!(told.count("socket.closed", &[("by", "user"), ("code", "1000")]), 1);
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ async fn a_stop_finds_users_who_have_not_begun() {
 #[tokio::test]
 async fn calls_in_flight_get_their_grace() {
     let server = Server::start(|request, _| match request.path.as_str() {
-        "/slow" => Act::After(Duration::from_secs(1)),
+        "/slow" => Act::late(Duration::from_secs(1)),
         _ => Act::Hang,
     })
     .await;

@@ -31,7 +31,7 @@ async fn the_first_tick_comes_after_the_period() {
 #[tokio::test]
 async fn late_ticks_keep_the_schedule_and_show_the_stall() {
     let server = Server::start(|_, nth| match nth {
-        0 => Act::After(Duration::from_secs(1)),
+        0 => Act::late(Duration::from_secs(1)),
         _ => Act::Reply(200, ""),
     })
     .await;
@@ -56,7 +56,7 @@ async fn late_ticks_keep_the_schedule_and_show_the_stall() {
 #[tokio::test]
 async fn only_the_first_call_of_a_tick_is_late() {
     let server = Server::start(|request, _| match request.path.as_str() {
-        "/stall" => Act::After(Duration::from_millis(600)),
+        "/stall" => Act::late(Duration::from_millis(600)),
         _ => Act::Reply(200, ""),
     })
     .await;

@@ -4,13 +4,14 @@
 //! and brings the events since then. A poll that fails is repeated with the same cursor, so no event is lost or seen twice.
 
 use std::cell::Cell;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
 use super::backoff::Backoff;
@@ -21,6 +22,9 @@ use crate::http::{Client, HopEvent, Request};
 
 /// How long a poll may hang; servers answer after 25 s even if there is nothing.
 const POLL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How much longer a poll may hang that the user leaves behind: an answer that is on its way is still counted and heard.
+const FAREWELL: Duration = Duration::from_millis(250);
 
 /// An empty answer that comes faster than this is followed by a pause, so that no server can make us ask in a hot loop.
 const TOO_SOON: Duration = Duration::from_secs(1);
@@ -84,27 +88,42 @@ impl Session {
     /// Polls until the user closes the socket or the server refuses it.
     pub async fn run(mut self: Box<Self>, commands: &Commands, on_event: &mut impl FnMut(SocketEvent)) -> Closed {
         commands.refuse(SendError::ReceiveOnly);
+        let by_user = |code| Closed::new(By::User, code, "");
         loop {
-            let (sample, result) = tokio::select! {
-                answer = self.poller.ask(Some(self.cursor)) => answer,
-                // Dropping the poll closes its connection, as leaving a page does.
-                code = commands.closing() => return Closed::new(By::User, code, ""),
+            let mut poll = pin!(self.poll(on_event));
+            let (polled, left) = tokio::select! {
+                biased;
+                // Dropping the poll in the end closes its connection, as leaving a page does.
+                code = commands.closing() => (timeout(FAREWELL, &mut poll).await.ok(), Some(code)),
+                polled = &mut poll => (Some(polled), None),
             };
-            let took = sample.ended - sample.queued;
-            let at = sample.ended;
-            on_event(SocketEvent::Poll(sample));
-            let pause = match result {
-                Ok((_, batch)) => self.take(batch, at, took, on_event),
-                Err(Failure { status: Some(status @ 400..500), message, .. }) => {
-                    return Closed::new(By::Server, status, message);
-                }
-                Err(_) => Some(self.backoff.next()),
-            };
-            let Some(pause) = pause else { continue };
-            tokio::select! {
-                () = sleep(pause) => {}
-                code = commands.closing() => return Closed::new(By::User, code, ""),
+            match (polled, left) {
+                (Some(Err(closed)), _) => return closed,
+                (_, Some(code)) => return by_user(code),
+                (Some(Ok(Some(pause))), None) => tokio::select! {
+                    () = sleep(pause) => {}
+                    code = commands.closing() => return by_user(code),
+                },
+                (Some(Ok(None)) | None, None) => {}
             }
+        }
+    }
+
+    /// Makes one poll, passes on what it brought and returns how long to wait before the next.
+    ///
+    /// # Errors
+    /// When the server refuses any more: the end of the socket.
+    async fn poll(&mut self, on_event: &mut impl FnMut(SocketEvent)) -> Result<Option<Duration>, Closed> {
+        let (sample, result) = self.poller.ask(Some(self.cursor)).await;
+        let took = sample.ended - sample.queued;
+        let at = sample.ended;
+        on_event(SocketEvent::Poll(sample));
+        match result {
+            Ok((_, batch)) => Ok(self.take(batch, at, took, on_event)),
+            Err(Failure { status: Some(status @ 400..500), message, .. }) => {
+                Err(Closed::new(By::Server, status, message))
+            }
+            Err(_) => Ok(Some(self.backoff.next())),
         }
     }
 

@@ -156,3 +156,23 @@ fn the_user_may_close_while_a_poll_hangs_but_not_send() {
         assert_eq!((closed.by, closed.code, polls.len()), (By::User, 1001, 0));
     });
 }
+
+#[test]
+fn what_is_on_its_way_when_the_user_leaves_is_still_heard() {
+    run(async {
+        let commands = Commands::new(1);
+        let leaving = commands.clone();
+        // The server answers in the same moment in which the user leaves.
+        let server = Server::answering(move |request| match cursor(request) {
+            None => batch(1, ""),
+            Some(cursor) => {
+                leaving.close(1000);
+                batch(cursor + 1, r#"{"event": "n", "data": 7}"#)
+            }
+        })
+        .await;
+        let (numbers, polls, closed) = listen(&server, commands, -1).await;
+        assert_eq!((numbers, polls.len()), (vec![7], 1));
+        assert_eq!(closed, Closed { by: By::User, code: 1000, reason: String::new() });
+    });
+}
