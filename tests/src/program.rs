@@ -40,8 +40,10 @@ fn ensure_built(folder: &Path) {
         Some("debug") | None => "dev",
         Some(other) => other,
     };
+    // All programs, and a test: cargo then takes the libraries as `cargo nextest run --workspace` has built them. For the
+    // coordinator alone it would build nearly all of them once more, with fewer features.
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", "rehearsal-coordinator"])
+        .args(["build", "--quiet", "--workspace", "--bins", "--test", "language"])
         .args(["--profile", profile])
         .current_dir(workspace())
         .status()

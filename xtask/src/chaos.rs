@@ -3,6 +3,7 @@
 //! Here programs are built; what is done with them is in `tests/src/bin/chaos`.
 
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::Result;
 
@@ -33,11 +34,15 @@ pub const MINUTE: Options = Options { minutes: Some(1), seconds: None, seed: 1, 
 
 /// Builds and runs it.
 pub fn run(root: &Path, options: &Options) -> Result<()> {
-    let profile = if options.debug { ("dev", "debug") } else { ("release", "release") };
-    succeed(cargo(root, &["build", "--quiet", "--package", "rehearsal-coordinator", "--profile", profile.0]))?;
+    // With a test, cargo takes the libraries as `cargo nextest run --workspace` has built them.
+    succeed(cargo(root, &["build", "--quiet", "--workspace", "--bins", "--test", "language"]))?;
+    if !options.debug {
+        succeed(cargo(root, &["build", "--quiet", "--package", "rehearsal-coordinator", "--release"]))?;
+    }
+    let profile = if options.debug { "debug" } else { "release" };
+    let mut chaos = Command::new(target(root).join("debug/chaos"));
+    chaos.current_dir(root).arg("--coordinator").arg(target(root).join(profile).join("coordinator"));
     let seconds = options.seconds.unwrap_or_default() + options.minutes.unwrap_or_default() * 60;
-    let mut chaos = cargo(root, &["run", "--quiet", "--package", "rehearsal-tests", "--bin", "chaos", "--"]);
-    chaos.arg("--coordinator").arg(target(root).join(profile.1).join("coordinator"));
     let numbers = [("--seconds", seconds), ("--seed", options.seed), ("--agents", options.agents.into())];
     chaos.args(numbers.into_iter().flat_map(|(name, number)| [name.to_owned(), number.to_string()]));
     succeed(chaos)

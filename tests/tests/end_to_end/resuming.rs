@@ -12,6 +12,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::stopping::{assert_twenty_were_cut, twenty_hang};
 use crate::trio::{PATIENCE, Part, TAKEN, Trio, USERS, all_guests, assert_all_stayed_where_they_were};
 
 /// Within this every command has its effect, as steering.rs asserts.
@@ -94,28 +95,12 @@ async fn a_coordinator_that_is_killed_before_the_start_starts_the_run() {
 /// The operator's stop is not forgotten, and who was cut is counted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_coordinator_that_is_killed_while_users_leave_ends_the_run() {
-    let server = Server::start(|request| match request.path.as_str() {
-        "/hang" => Act::Hang,
-        _ => Act::Answer(answer("200 OK", "", "{}")),
-    })
-    .await;
-    let scenario = r#"
-fn plan() { #{ load: arrive(20).over("1s").stay("60s") } }
-fn user() { http::get("/"); http::get("/hang", #{ timeout: "60s" }); }
-"#;
-    let environment = format!("target = \"http://{}\"\n[agents]\ncount = 2\n{LEASE}\n", server.address);
-    let mut running = Rehearsal::of(scenario).environment(&environment).spawn();
-    until("all users hang", PATIENCE, || server.seen().request_count() == 40).await;
+    let (_server, mut running) = twenty_hang(&format!("[agents]\ncount = 2\n{LEASE}")).await;
     running.command(&["stop"]).await.assert_done();
     running.kill().await;
     running.resume();
     let outcome = running.end().await;
-    outcome.assert_exit(105, "stopped by the operator");
-    assert_eq!(outcome.assert_users_add_up(), 20);
-    assert_eq!(outcome.users("cancelled"), 20, "{}", outcome.context());
-    let hanging = outcome.entry("calls", "name", "GET /hang");
-    assert_eq!((&hanging["begun"], &hanging["cut"]), (&json!(20), &json!(20)), "{hanging}");
-    assert_calls_add_up(&outcome);
+    assert_twenty_were_cut(&outcome);
     outcome.assert_every_second_balances().await;
 }
 

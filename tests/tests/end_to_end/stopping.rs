@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rehearsal_demo::{Counters, Demo, Options};
-use rehearsal_tests::{Act, Rehearsal, Server, answer, assert_calls_add_up, until};
+use rehearsal_tests::{Act, Outcome, Rehearsal, Running, Server, answer, assert_calls_add_up, until};
 
 /// Time for agents to start in a debug build on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -75,9 +75,8 @@ fn user() { http::get("/", #{ timeout: "60s" }); }
     assert!(pressed.elapsed() < Duration::from_secs(3), "{:?}", pressed.elapsed());
 }
 
-/// Users that hang get their 5 s, then their calls are counted as cut.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn calls_in_flight_are_cut_after_their_grace() {
+/// A run of twenty users, each of whom waits for an answer that never comes; with more lines of its environment.
+pub async fn twenty_hang(more: &str) -> (Server, Running) {
     let server = Server::start(|request| match request.path.as_str() {
         "/hang" => Act::Hang,
         _ => Act::Answer(answer("200 OK", "", "{}")),
@@ -87,14 +86,27 @@ async fn calls_in_flight_are_cut_after_their_grace() {
 fn plan() { #{ load: arrive(20).over("1s").stay("60s") } }
 fn user() { http::get("/"); http::get("/hang", #{ timeout: "60s" }); }
 "#;
-    let environment = format!("target = \"http://{}\"\n", server.address);
+    let environment = format!("target = \"http://{}\"\n{more}\n", server.address);
     let running = Rehearsal::of(scenario).environment(&environment).spawn();
     until("all users hang", PATIENCE, || server.seen().request_count() == 40).await;
-    running.interrupt();
-    let outcome = running.end().await;
+    (server, running)
+}
+
+/// Asserts that those twenty were stopped, and that what they waited for is counted as cut.
+#[track_caller]
+pub fn assert_twenty_were_cut(outcome: &Outcome) {
     outcome.assert_exit(105, "stopped by the operator");
     assert_eq!(outcome.assert_users_add_up(), 20);
+    assert_eq!(outcome.users("cancelled"), 20, "{}", outcome.context());
     let hanging = outcome.entry("calls", "name", "GET /hang");
     assert_eq!((&hanging["begun"], &hanging["cut"]), (&20.into(), &20.into()), "{hanging}");
-    assert_calls_add_up(&outcome);
+    assert_calls_add_up(outcome);
+}
+
+/// Users that hang get their 5 s, then their calls are counted as cut.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_in_flight_are_cut_after_their_grace() {
+    let (_server, running) = twenty_hang("").await;
+    running.interrupt();
+    assert_twenty_were_cut(&running.end().await);
 }
