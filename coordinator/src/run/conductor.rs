@@ -1,19 +1,19 @@
 //! The loop that owns a run: takes what services, launcher, director, operators and disk say, gives it to the pure
-//! machines (the [`Lifecycle`] of the run, the [`CoordinatorEnd`] of the link), performs their effects, and keeps the
-//! timeline.
+//! machines (the [`Lifecycle`] of the run, the [`CoordinatorEnd`] of the link), has their [`effects`](super::effects)
+//! performed, and keeps the timeline.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rehearsal_engine::RunClock;
 use rehearsal_fleet::{Exit, Local};
-use rehearsal_link::coordinator::{CoordinatorConfig, Effect, Event, Opening};
-use rehearsal_link::{CoordinatorEnd, Epoch, Session, StopKind, ToAgent};
+use rehearsal_link::coordinator::{CoordinatorConfig, Event, Opening};
+use rehearsal_link::{CoordinatorEnd, Epoch, Session, StopKind};
 use rehearsal_metrics::{Interval, Limits, Timeline};
 use rehearsal_plan::{AgentNumber, RunTime};
 use rehearsal_proto::v1;
-use rehearsal_report::view::{EventKind, EventRow, RunState};
+use rehearsal_report::view::{EventRow, RunState};
 use rehearsal_verdict::WatchedThresholds;
 use tokio::sync::mpsc;
 use tonic::Status;
@@ -24,7 +24,7 @@ use super::crash_points;
 use super::cues::CueBook;
 use super::director::Director;
 use super::doors::{Doors, interrupted};
-use super::keeping::{Keeper, Stored, Then};
+use super::keeping::Keeper;
 use super::lifecycle::{self, Lifecycle};
 use super::outcome::{Ending, Note, Outcome, Settings};
 use super::past::{STOP, Stopped};
@@ -32,7 +32,6 @@ use super::playing::CueDone;
 use super::roster::Roster;
 use super::services::Arrival;
 use super::showing::Showing;
-use super::telling::state_name;
 use crate::archive::CORES;
 
 /// That of the coordinator that started the run.
@@ -41,8 +40,6 @@ const FIRST_EPOCH: Epoch = Epoch(1);
 const SLOTS: usize = 1_024;
 /// How long agents that have joined may take to arm.
 pub(super) const ARMING: Duration = Duration::from_secs(60);
-/// How long a disk may refuse to store the run. Agents keep what is not acknowledged for longer than that.
-const DISK_PATIENCE: Duration = Duration::from_secs(15);
 const TICK: Duration = Duration::from_millis(50);
 
 /// Where a conductor hears from.
@@ -167,117 +164,6 @@ impl Conductor {
         self.clock.now()
     }
 
-    /// Takes the run's lifecycle a step further. What only an operator can cause is left to the caller.
-    pub(super) fn step(&mut self, event: lifecycle::Event) -> Vec<lifecycle::Effect> {
-        let before = self.life.state;
-        let (next, effects) = self.life.clone().step(event, self.now());
-        self.life = next;
-        if self.life.state != before {
-            self.tell(EventKind::Run, "run", state_name(self.life.state).to_owned());
-        }
-        self.is_over |= effects.contains(&lifecycle::Effect::End);
-        effects
-    }
-
-    /// A step that nobody waits for.
-    pub(super) fn go(&mut self, event: lifecycle::Event) {
-        for effect in self.step(event) {
-            match effect {
-                lifecycle::Effect::Arm => self.arm(),
-                lifecycle::Effect::Stop(kind) => {
-                    let stop = self.order_stop(kind);
-                    self.handle(Some(stop));
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// Gives events to the link and performs its effects, which may be events again.
-    pub(super) fn handle(&mut self, event: Option<Event<Interval>>) {
-        let mut events = VecDeque::from_iter(event);
-        while let Some(event) = events.pop_front() {
-            for effect in self.end.handle(event, self.now()) {
-                events.extend(self.perform(effect));
-            }
-        }
-    }
-
-    fn perform(&mut self, effect: Effect<Interval>) -> Option<Event<Interval>> {
-        match effect {
-            // Whoever goes is forgotten only when its going is written down.
-            Effect::Send { session, message: ToAgent::Goodbye } => {
-                self.keeper.goodbye(session);
-                None
-            }
-            Effect::Send { session, message } => self.send(session, message),
-            Effect::Close { session } => {
-                self.sessions.remove(&session);
-                None
-            }
-            Effect::Persist(version) => {
-                self.keeper.version(&version);
-                None
-            }
-            Effect::Commit { agent, incarnation, number, payload } => {
-                let until = payload.to;
-                self.take_in(agent, payload);
-                self.keeper.interval(agent, incarnation, number, until);
-                None
-            }
-            Effect::Notice(notice) => {
-                self.on_notice(notice);
-                None
-            }
-        }
-    }
-
-    /// Sends to an agent. One that does not take its messages is as good as gone; it will dial again.
-    fn send(&mut self, session: Session, message: ToAgent) -> Option<Event<Interval>> {
-        let outgoing = self.sessions.get(&session)?;
-        #[cfg(test)]
-        let kind = crash_points::kind(&message);
-        #[cfg(test)]
-        crash_points::reach(crash_points::Point::Send(kind));
-        let full = outgoing.try_send(Ok(message.into())).is_err();
-        #[cfg(test)]
-        crash_points::reach(crash_points::Point::Sent(kind));
-        full.then(|| self.sessions.remove(&session)).flatten().map(|_| Event::Disconnected { session })
-    }
-
-    /// What was waiting for the disk goes on.
-    fn on_stored(&mut self, stored: Stored) {
-        match stored {
-            Stored::Yes(done) => {
-                self.end.storing_took(self.keeper.storing_took());
-                for then in done {
-                    match then {
-                        Then::Link(event) => self.handle(Some(*event)),
-                        Then::Goodbye(session) => {
-                            let gone = self.send(session, ToAgent::Goodbye);
-                            self.handle(gone);
-                        }
-                        Then::Tell(whom) => {
-                            let _ = whom.send(()); // it may have given up
-                        }
-                    }
-                }
-            }
-            Stored::NotYet(error) => {
-                let refused_for = self.keeper.refused_for(self.now());
-                if refused_for.is_zero() {
-                    self.note(
-                        EventKind::Run,
-                        "disk".to_owned(),
-                        format!("storing the run failed and is tried again: {error}"),
-                    );
-                } else if refused_for >= DISK_PATIENCE {
-                    self.go(lifecycle::Event::Fault(format!("storing the run failed: {error}")));
-                }
-            }
-        }
-    }
-
     /// Ctrl-C lets users leave, and cuts them off when it comes again.
     fn on_interrupt(&mut self) -> Option<Event<Interval>> {
         let now = self.life.stop.is_some();
@@ -297,14 +183,6 @@ impl Conductor {
     /// Whether what goes now goes as planned.
     pub(super) fn is_ending(&self) -> bool {
         self.life.state >= RunState::Stopping
-    }
-
-    fn take_in(&mut self, agent: AgentNumber, interval: Interval) {
-        let Some(started) = self.started else { return }; // nothing is played before the start
-        let interval = interval.shifted(-started.second());
-        if let Err(error) = self.timeline.add(agent.0, &interval) {
-            self.note(EventKind::Agent, self.roster.name(agent), format!("an interval was refused: {error}"));
-        }
     }
 
     /// What has become due, whoever said what.
@@ -340,7 +218,7 @@ impl Conductor {
         self.keeper.write();
     }
 
-    fn arm(&mut self) {
+    pub(super) fn arm(&mut self) {
         self.handle(Some(Event::Arm(Opening {
             loads: self.settings.plan.scenarios.iter().map(|scenario| scenario.load.clone()).collect(),
             slots: SLOTS,

@@ -15,6 +15,7 @@ pub mod folder;
 mod outcome;
 mod lifecycle;
 mod conductor;
+mod effects;
 pub(crate) mod anchor;
 pub(crate) mod past;
 mod resuming;
