@@ -19,6 +19,7 @@ use crate::bins::Bins;
 use crate::hearings::{CuePoints, Hearings, Snapshot};
 use crate::points::Points;
 use crate::series::SeriesKey;
+use crate::spans::Span;
 use crate::timeline::Timeline;
 
 /// What the coordinator knows of one firing of a cue.
@@ -185,12 +186,14 @@ fn total_snapshot(points: &CuePoints) -> Option<Snapshot> {
     Some(total)
 }
 
-/// Agents that owed the second of the firing and took no snapshot.
+/// Agents that owed the second of the firing, or were given up for lost and reported it later, and took no snapshot.
 fn unknown_agents(timeline: &Timeline, firing: &CueFiring, looked: &BTreeSet<u32>) -> Vec<u32> {
     let second = firing.fired_at_s.floor() as i64;
+    let span = Span { from_s: second, to_s: second + 1 };
     let was_there = timeline.agents().iter().filter(|(_, agent)| {
-        let has_gone = [agent.left_at, agent.lost_at].into_iter().flatten().any(|gone| gone <= second);
-        agent.from_s <= second && !has_gone
+        let has_left = agent.left_at.is_some_and(|left| left <= second);
+        let was_lost = agent.lost_at.is_some_and(|lost| lost <= second) && !agent.reported.missing(span).is_empty();
+        agent.from_s <= second && !has_left && !was_lost
     });
     was_there.map(|(number, _)| *number).filter(|number| !looked.contains(number)).collect()
 }
@@ -252,6 +255,12 @@ mod tests {
         assert_eq!((summary.reach, summary.delivery), (Some(4.0 / 12.0), Some(0.4)));
         assert_eq!(summary.transports["polling"].reach, Some(0.0));
         assert_eq!(summary.unknown_agents, [3]);
+        let mut timeline = timeline();
+        timeline.lost(3, 1, 0);
+        let unknown = CueSummary::of(&timeline, &firing()).unknown_agents;
+        assert_eq!(unknown, [3], "it was given up before, but has reported since that it was there");
+        timeline.left(3, 2);
+        assert!(CueSummary::of(&timeline, &firing()).unknown_agents.is_empty());
     }
 
     #[test]

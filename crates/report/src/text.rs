@@ -60,6 +60,9 @@ fn verdict(report: &RunReport, paint: Paint, out: &mut String) {
     let lasted = seconds(*duration_s);
     let of = format!("{scenario} in {environment}, run {run_id}, {started_at}, {lasted}");
     put(out, &format!("{}  {}", paint.paint(colour, word), paint.paint(Colour::Faint, &clean(&of))));
+    if report.verdict == Verdict::Inconclusive {
+        put(out, &paint.paint(Colour::Faint, "  What is marked ? leaves it open."));
+    }
     report.findings.iter().for_each(|finding| put_finding(finding, paint, out));
     out.push('\n');
 }
@@ -67,6 +70,7 @@ fn verdict(report: &RunReport, paint: Paint, out: &mut String) {
 fn put_finding(finding: &Finding, paint: Paint, out: &mut String) {
     let (mark, colour) = match finding.severity {
         Severity::Error => ("✗", Colour::Bad),
+        Severity::Warning if finding.decides => ("?", Colour::Doubtful),
         Severity::Warning => ("!", Colour::Doubtful),
         Severity::Info => ("·", Colour::Faint),
     };
@@ -95,10 +99,11 @@ fn users(report: &RunReport, paint: Paint, out: &mut String) {
 }
 
 fn calls(report: &RunReport, paint: Paint, out: &mut String) {
-    let heading = ["Calls", "begun", "answered", "failed", "cut", "p50", "p95", "p99", "max", "per s"];
+    let heading = ["Calls", "begun", "answered", "failed", "cut", "open", "p50", "p95", "p99", "max", "per s"];
     let mut table = Table::of_numbers(&heading);
     for call in &report.tables.calls {
-        let counts = [call.counts.begun, call.counts.answered, call.counts.failed, call.counts.cut].map(count);
+        let counts = call.counts;
+        let counts = [counts.begun, counts.answered, counts.failed, counts.cut, counts.open()].map(count);
         let times = [call.p50, call.p95, call.p99, call.max].map(time);
         let rate = shown(call.rate.map(|rate| format!("{rate:.1}")));
         table.row([call.name.clone()].into_iter().chain(counts).chain(times).chain([rate]));

@@ -30,6 +30,9 @@ pub struct Finding {
     pub from_s: f64,
     /// Where it ends, in seconds of run time.
     pub to_s: f64,
+    /// Whether it alone keeps the run from passing: every error does, and each warning that leaves the verdict open.
+    #[serde(default)]
+    pub decides: bool,
 }
 
 /// A stretch of run time, in seconds.
@@ -67,32 +70,35 @@ impl Case {
     /// Notes what fails the run.
     pub(crate) fn fail(&mut self, statement: Statement) {
         self.has_failed = true;
-        self.note(Severity::Error, statement);
+        self.note(Severity::Error, true, statement);
     }
 
     /// Notes what leaves the verdict open.
     pub(crate) fn doubt(&mut self, statement: Statement) {
         self.is_doubtful = true;
-        self.note(Severity::Warning, statement);
+        self.note(Severity::Warning, true, statement);
     }
 
     /// Notes what readers of the numbers must know.
     pub(crate) fn warn(&mut self, statement: Statement) {
-        self.note(Severity::Warning, statement);
+        self.note(Severity::Warning, false, statement);
     }
 
     /// Notes what is good to know.
     pub(crate) fn tell(&mut self, statement: Statement) {
-        self.note(Severity::Info, statement);
+        self.note(Severity::Info, false, statement);
     }
 
     /// Returns the findings, those that matter most first and each kind in order of time.
     pub(crate) fn into_findings(mut self) -> Vec<Finding> {
-        self.findings.sort_by(|one, other| one.severity.cmp(&other.severity).then(one.from_s.total_cmp(&other.from_s)));
+        let weight = |finding: &Finding| (finding.severity, !finding.decides);
+        let order =
+            |one: &Finding, other: &Finding| weight(one).cmp(&weight(other)).then(one.from_s.total_cmp(&other.from_s));
+        self.findings.sort_by(order);
         self.findings
     }
 
-    fn note(&mut self, severity: Severity, Statement { subject, text, extent }: Statement) {
-        self.findings.push(Finding { severity, subject, text, from_s: extent.from_s, to_s: extent.to_s });
+    fn note(&mut self, severity: Severity, decides: bool, Statement { subject, text, extent }: Statement) {
+        self.findings.push(Finding { severity, subject, text, from_s: extent.from_s, to_s: extent.to_s, decides });
     }
 }

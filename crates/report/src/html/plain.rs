@@ -73,11 +73,12 @@ fn users_and_checks(report: &RunReport, page: &mut Page) {
 
 fn measured(report: &RunReport, page: &mut Page) {
     let rows = report.tables.calls.iter().map(|row| {
-        let counts = [row.counts.begun, row.counts.answered, row.counts.failed, row.counts.cut].map(count);
+        let counts = row.counts;
+        let counts = [counts.begun, counts.answered, counts.failed, counts.cut, counts.open()].map(count);
         let times = [row.p50, row.p95, row.p99, row.max].map(time);
         [row.name.clone()].into_iter().chain(counts).chain(times).collect()
     });
-    let heading = ["Call", "Begun", "Answered", "Failed", "Cut", "p50", "p95", "p99", "Max"];
+    let heading = ["Call", "Begun", "Answered", "Failed", "Cut", "Open", "p50", "p95", "p99", "Max"];
     page.table("Calls", &heading, rows);
     let rows = report.tables.sockets.iter().map(|row| {
         let counts = [row.opened, row.failed, row.closed, row.sent, row.received].map(count);

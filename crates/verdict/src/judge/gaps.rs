@@ -17,15 +17,15 @@ pub(super) fn of_agents(evidence: &Evidence<'_>, case: &mut Case) {
         let name = evidence.agents.get(number).cloned().unwrap_or_else(|| format!("agent {number}"));
         let say = |text: &str, extent: Extent| Statement { subject: name.clone(), text: text.to_owned(), extent };
         let missing = agent.unobserved(run.to_s);
-        if let Some(lost_at) = agent.lost_at {
-            let extent = Extent { from_s: lost_at as f64, to_s: evidence.duration_s.max(lost_at as f64) };
-            match missing.is_empty() {
-                true => case.warn(say("the agent was lost for a while; what it measured came later", extent)),
-                false => case.doubt(say("the agent was lost, and what its users still did is unknown", extent)),
-            }
+        if let Some(lost_at) = agent.lost_at.filter(|_| missing.is_empty()) {
+            let extent = Extent { from_s: lost_at as f64, to_s: lost_at as f64 };
+            case.warn(say("the agent was given up for lost, but all that it measured has come", extent));
         }
         for span in missing {
-            case.doubt(say("its numbers of this stretch never arrived", span.into()));
+            case.doubt(match agent.lost_at.is_some_and(|lost_at| span.to_s > lost_at) {
+                true => say("the agent was lost: what its users did in this stretch is unknown", span.into()),
+                false => say("its numbers of this stretch never arrived", span.into()),
+            });
         }
     }
     for span in evidence.timeline.coarse() {

@@ -130,15 +130,18 @@ fn good_run() -> Run {
     run
 }
 
-/// Compares verdict and findings, each as `severity subject: text [from, to)`.
+/// Compares verdict and findings, each as `weight subject: text [from, to)`; a doubt is a warning that decides.
 fn check(judgement: &Judgement, verdict: Verdict, findings: &[&str]) {
-    let name = |severity: Severity| match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Info => "info",
+    let name = |finding: &Finding| match (finding.severity, finding.decides) {
+        (Severity::Error, true) => "error",
+        (Severity::Warning, true) => "doubt",
+        (Severity::Warning, false) => "warning",
+        (Severity::Info, false) => "info",
+        other => panic!("{other:?}"),
     };
-    let found = judgement.findings.iter().map(|Finding { severity, subject, text, from_s, to_s }| {
-        format!("{} {subject}: {text} [{from_s}, {to_s})", name(*severity))
+    let found = judgement.findings.iter().map(|finding| {
+        let Finding { subject, text, from_s, to_s, .. } = finding;
+        format!("{} {subject}: {text} [{from_s}, {to_s})", name(finding))
     });
     assert_eq!(found.collect::<Vec<_>>(), findings);
     assert_eq!(judgement.verdict, verdict);
@@ -157,7 +160,7 @@ fn a_broken_rule_fails_and_one_without_data_leaves_it_open() {
     let failed = "error threshold: `http.response max < 1ms` failed: it was 5.00 ms [0, 10)";
     check(&circumstances.judge(good_run().timeline()), Verdict::Fail, &[failed]);
     circumstances.rules = &["custom.basket mean < 1"];
-    let no_data = "warning threshold: `custom.basket mean < 1` had no data [0, 10)";
+    let no_data = "doubt threshold: `custom.basket mean < 1` had no data [0, 10)";
     check(&circumstances.judge(good_run().timeline()), Verdict::Inconclusive, &[no_data]);
     circumstances.rules = &["custom.basket mean < 1", "http.response max < 1ms"];
     check(&circumstances.judge(good_run().timeline()), Verdict::Fail, &[failed, no_data]);
@@ -176,7 +179,7 @@ fn what_failed_only_while_the_generator_was_the_limit_proves_nothing() {
         Circumstances::default().judge(run.timeline())
     };
     let late = "warning generator: the generator was the limit: timers up to 400 ms late [4, 5)";
-    let open = "warning threshold: `http.failed rate < 1%` failed with 4.762%, but only where the generator was the limit [0, 10)";
+    let open = "doubt threshold: `http.failed rate < 1%` failed with 4.762%, but only where the generator was the limit [0, 10)";
     check(&run(&[4], 4), Verdict::Inconclusive, &[open, late]);
     let failed = |rate| format!("error threshold: `http.failed rate < 1%` failed: it was {rate} [0, 10)");
     check(&run(&[3], 4), Verdict::Fail, &[&failed("4.762%"), late]);
@@ -235,9 +238,8 @@ fn what_is_missing_leaves_the_verdict_open() {
     timeline.add(2, &rehearsal_metrics::Interval { to: 6, ..rehearsal_metrics::Interval::empty(2) }).unwrap();
     timeline.lost(2, 7, 0);
     let expected = [
-        "warning agent 2: its numbers of this stretch never arrived [1, 2)",
-        "warning agent 2: its numbers of this stretch never arrived [6, 10)",
-        "warning agent 2: the agent was lost, and what its users still did is unknown [7, 10)",
+        "doubt agent 2: its numbers of this stretch never arrived [1, 2)",
+        "doubt agent 2: the agent was lost: what its users did in this stretch is unknown [6, 10)",
         "info timeline: an agent could report this stretch only in one piece: its samples are filed under the first second [2, 6)",
     ];
     check(&Circumstances::default().judge(timeline), Verdict::Inconclusive, &expected);
@@ -252,7 +254,7 @@ fn an_agent_that_came_back_to_hand_everything_in_leaves_nothing_open() {
     timeline.add(2, &rehearsal_metrics::Interval { to: 6, ..rehearsal_metrics::Interval::empty(0) }).unwrap();
     timeline.left(2, 6);
     let expected = [
-        "warning agent 2: the agent was lost for a while; what it measured came later [4, 10)",
+        "warning agent 2: the agent was given up for lost, but all that it measured has come [4, 4)",
         "info timeline: an agent could report this stretch only in one piece: its samples are filed under the first second [0, 6)",
     ];
     check(&Circumstances::default().judge(timeline), Verdict::Pass, &expected);
@@ -263,7 +265,7 @@ fn an_autoscaler_without_an_observer_is_told_and_without_words_is_doubted() {
     let judge = |autoscaler| Circumstances { autoscaler, ..Default::default() }.judge(good_run().timeline());
     let text = "info autoscaler: autoscaler not judged: no observer is configured [0, 10)";
     check(&judge(Autoscaler::NotObserved), Verdict::Pass, &[text]);
-    let text = "warning autoscaler: autoscaler not judged: its observer never said anything [0, 10)";
+    let text = "doubt autoscaler: autoscaler not judged: its observer never said anything [0, 10)";
     check(&judge(Autoscaler::Silent), Verdict::Inconclusive, &[text]);
 }
 
@@ -304,9 +306,9 @@ fn odd_hearings_and_cues_without_an_outcome_are_told() {
     let unresolved = UnresolvedCue { name: "close".to_owned(), number: 2, at_s: 9.5, why: "no answer came".to_owned() };
     let mut circumstances = Circumstances { firings: vec![firing], unresolved: vec![unresolved], ..Default::default() };
     let expected = [
-        "warning cue open_vote #1: 1 agent did not look who was there: of those users nothing is known [9, 9.01)",
+        "doubt cue open_vote #1: 1 agent did not look who was there: of those users nothing is known [9, 9.01)",
+        "doubt cue close #2: this firing cannot be judged: no answer came [9.5, 9.5)",
         "warning cue open_vote #1: heard again by users that had heard it: 1 time [9, 9.01)",
-        "warning cue close #2: this firing cannot be judged: no answer came [9.5, 9.5)",
         "info timeline: an agent could report this stretch only in one piece: its samples are filed under the first second [0, 10)",
         "info cue open_vote #1: also heard by 1 user that came after its instant and count in no share [9, 9.01)",
         "info cue open_vote #1: clocks agree only to ±20.0 ms, which is more than half of its delays [9, 9.01)",
