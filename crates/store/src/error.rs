@@ -51,6 +51,9 @@ pub enum StoreError {
         #[source]
         source: rusqlite::Error,
     },
+    /// Somebody removed or replaced the file while it was being written.
+    #[error("writing to {}: the file is gone; somebody has removed it, and what is written from now on is lost", .0.display())]
+    Gone(PathBuf),
     /// A transaction failed; nothing of it was written.
     #[error("writing to {}; check that its disk has room", .0.display())]
     Commit(PathBuf, #[source] rusqlite::Error),

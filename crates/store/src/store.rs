@@ -1,6 +1,7 @@
 //! Writes a run's file while the run goes on.
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ const LARGEST_LOG: i64 = 16 << 20;
 pub struct Store {
     connection: Connection,
     path: PathBuf,
+    /// Device and number of the file that is open.
+    identity: (u64, u64),
     _lock: File,
 }
 
@@ -117,10 +120,15 @@ impl Store {
             Ok(connection)
         });
         let connection = connection.map_err(|error| StoreError::opening(path, error))?;
-        Ok(Store { connection, path: path.to_owned(), _lock: lock })
+        let identity = identity(path).ok_or_else(|| StoreError::Missing(path.to_owned()))?;
+        Ok(Store { connection, path: path.to_owned(), identity, _lock: lock })
     }
 
     fn transact(&mut self, write: impl FnOnce(&Transaction) -> rusqlite::Result<()>) -> Result<(), StoreError> {
+        // The disk takes what goes to a file without a name, and forgets it with the process.
+        if identity(&self.path) != Some(self.identity) {
+            return Err(StoreError::Gone(self.path.clone()));
+        }
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
         let result = transaction.and_then(|transaction| {
             write(&transaction)?;
@@ -128,4 +136,9 @@ impl Store {
         });
         result.map_err(|error| StoreError::Commit(self.path.clone(), error))
     }
+}
+
+/// Tells a file from any other, also from one that has its name now.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }

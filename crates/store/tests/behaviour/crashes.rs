@@ -1,5 +1,7 @@
 //! Coordinators that die, go on, or are two.
 
+use std::fs;
+
 use rehearsal_metrics::{Limits, Timeline};
 use rehearsal_store::{Reader, Store, StoreError};
 
@@ -97,4 +99,21 @@ fn the_log_does_not_grow_with_the_run() {
     }
     assert!(longest.iter().all(|longest| *longest < 6 << 20), "{longest:?}");
     assert!(longest[2] < longest[0] * 3 / 2, "{longest:?}");
+}
+
+/// The disk would take what is written to a file that has lost its name, and forget it with the process.
+#[test]
+fn a_file_that_was_removed_or_replaced_is_not_written() {
+    for is_replaced in [false, true] {
+        let (folder, mut run) = (Folder::new(), Run::new());
+        let mut store = folder.create();
+        run.play();
+        store.commit(&run.batch()).unwrap();
+        fs::rename(folder.path(), folder.path().with_extension("elsewhere")).unwrap();
+        if is_replaced {
+            fs::write(folder.path(), "something else").unwrap();
+        }
+        run.play();
+        assert!(matches!(store.commit(&run.batch()), Err(StoreError::Gone(_))), "replaced: {is_replaced}");
+    }
 }
