@@ -79,7 +79,7 @@ impl<T: Coarsen + Clone> AgentEnd<T> {
         AgentEnd {
             connection: Connection::Down,
             heard: now,
-            redial: Redial::new(terms.lease / 2),
+            redial: Redial::new(terms.lease),
             epoch: EpochFence::default(),
             lease: AgentLease::new(terms),
             phase: LeasePhase::Unheld,
@@ -234,7 +234,7 @@ impl<T: Coarsen + Clone> AgentEnd<T> {
             ToAgent::HeartbeatAnswer { sequence } => {
                 if let Some(round_trip) = self.lease.answered(sequence, now) {
                     self.round_trip = round_trip;
-                    self.redial = Redial::new(self.lease.terms().lease / 2);
+                    self.redial = Redial::new(self.lease.terms().lease);
                 }
             }
             ToAgent::Version(version) => self.take_version(version)?,
