@@ -73,5 +73,8 @@ pub(crate) fn print(report: &RunReport, folder: &Folder) {
     if let Err(error) = write!(stdout, "{}", text::render(report, colour)) {
         log(&format!("warning: printing the summary failed: {error}"));
     }
-    log(&format!("\n{}", folder.path().join("report.html").display()));
+    let page = folder.path().join("report.html");
+    if page.exists() {
+        log(&format!("\n{}", page.display()));
+    }
 }

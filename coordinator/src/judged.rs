@@ -11,13 +11,9 @@ use crate::counters::Comparison;
 use crate::exit::ExitCode;
 use crate::play::cores_of_an_agent;
 use crate::prepare::Prepared;
-use crate::run::{Ending, Fired, Outcome, Sent};
+use crate::run::{Ending, Fired, LATE, Outcome, Sent};
 use rehearsal_plan::RunTime;
 use rehearsal_report::{AgentRow, AutoscalerRow, ReportInput, RunReport};
-
-/// A cue that is sent later than this after its instant was late, in microseconds: half of the second in which everybody is
-/// to hear it.
-const LATE_CUE_MICROS: i64 = 500_000;
 
 /// A run that was judged.
 pub struct Judged {
@@ -141,29 +137,31 @@ fn findings(outcome: &Outcome, counted: &anyhow::Result<Option<Comparison>>) -> 
     let end_s = outcome.duration.as_secs_f64();
     let finding = |severity, subject: &str, text: String, from_s: f64| {
         let (subject, to_s) = (subject.to_owned(), from_s.max(end_s));
-        Finding { severity, subject, text, from_s, to_s }
+        Finding { severity, subject, text, from_s, to_s, decides: severity == Severity::Error }
+    };
+    let moment = |subject: &str, text: String, at_s: f64| Finding {
+        to_s: at_s,
+        ..finding(Severity::Warning, subject, text, at_s)
     };
     let mut findings: Vec<Finding> = Vec::new();
     if let Ending::Fault(text) = &outcome.ending {
         findings.push(finding(Severity::Error, "run", format!("it could not go on: {text}"), end_s));
     }
     findings.extend(outcome.fired.iter().filter_map(|fired| match fired.outcome {
-        Some(Sent::After(after)) if after > LATE_CUE_MICROS => {
+        Some(Sent::After(after)) if after > LATE.as_micros() as i64 => {
             let started = outcome.started.map_or(0, |started| started.0);
             let at_s = (fired.announcement.at.0 - started) as f64 / 1e6;
             let late = seconds(after as f64 / 1e6);
             let text =
                 format!("{} was sent {late} after its instant; delays count from the sending", fired.announcement.name);
-            Some(finding(Severity::Warning, "cue", text, at_s))
+            Some(moment("cue", text, at_s))
         }
         _ => None,
     }));
     for cue in &outcome.unfired {
         findings.push(finding(Severity::Info, "cue", format!("{cue} was never fired"), 0.0));
     }
-    findings.extend(
-        outcome.notes.iter().map(|note| finding(Severity::Warning, &note.subject, note.text.clone(), note.at_s)),
-    );
+    findings.extend(outcome.notes.iter().map(|note| moment(&note.subject, note.text.clone(), note.at_s)));
     match counted {
         Ok(None) => {}
         Ok(Some(comparison)) => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use rehearsal_engine::{RunClock, Setup};
 use rehearsal_fleet::{Launcher as _, Local, LocalOptions, Order as LaunchOrder};
 use rehearsal_link::{Assignment, LeaseTerms};
@@ -14,6 +14,7 @@ use rehearsal_plan::{AgentNumber, Launch};
 use rehearsal_proto::join::JoinBlob;
 use rehearsal_report::view::{EventRow, RunNow, RunState};
 use rehearsal_store::{Batch, Options, Store};
+use rehearsal_verdict::amounts::counted;
 use tokio::sync::mpsc;
 
 use crate::conclusion::{conclude, print};
@@ -131,6 +132,7 @@ impl Run {
             weights: agents.weights.clone(),
             lease: LeaseTerms { lease: agents.lease, drain: agents.drain },
             is_joined: agents.launch == Launch::Join,
+            hosts_demo: target.is_demo(),
         };
         let terminal = wishes.at_terminal.then(|| Terminal::new(wishes.dashboard.clone()));
         let keeper = Keeper::start(store, Options { slow: wishes.slow_disk });
@@ -206,6 +208,11 @@ async fn set_up(director: &Director) -> anyhow::Result<Result<serde_json::Value,
 /// Launches agents, finds those of a former life, or waits for those that come by themselves; plays the plan with them.
 async fn conduct(scene: Scene<'_>, places: Places, settings: Settings, showing: Showing) -> anyhow::Result<Outcome> {
     let Scene { folder, keeper, doors, director, clock, past } = scene;
+    let has_started = past.as_ref().is_some_and(Past::has_started);
+    let authority = folder.path().join(AUTHORITY);
+    if has_started && !authority.exists() {
+        bail!("taking the run up: {} is missing, without which its agents cannot come back", authority.display());
+    }
     let (arrivals, inbox) = mpsc::channel(INBOX);
     let guests = Guests {
         fleet: &settings.run_id,
@@ -222,9 +229,8 @@ async fn conduct(scene: Scene<'_>, places: Places, settings: Settings, showing: 
         grace: GRACE,
     });
     let alive = if past.is_some() { launcher.adopt()? } else { Vec::new() };
-    let has_started = past.as_ref().is_some_and(Past::has_started);
     if settings.is_joined {
-        invite(folder, &services.blob, settings.agents)?;
+        invite(folder, &services.blob, settings.agents, has_started)?;
     } else if !has_started {
         let agents = (settings.agents as u32).saturating_sub(alive.len() as u32);
         launcher.launch(&LaunchOrder { agents, join: services.blob.to_string() }).await?;
@@ -240,11 +246,14 @@ async fn conduct(scene: Scene<'_>, places: Places, settings: Settings, showing: 
     outcome
 }
 
-/// Leaves the join blob for whoever starts the agents.
-fn invite(folder: &Folder, blob: &JoinBlob, agents: usize) -> anyhow::Result<()> {
+/// Leaves the join blob for whoever starts the agents. Those of a run that had started find the way back by themselves.
+fn invite(folder: &Folder, blob: &JoinBlob, agents: usize, has_started: bool) -> anyhow::Result<()> {
     folder.write_secret(JOIN, blob.to_string().as_bytes())?;
-    let file = folder.path().join(JOIN);
-    log(&format!("waiting for {agents} agents: start each with `agent --join \"$(cat {})\"`", file.display()));
+    if !has_started {
+        let (file, agents) = (folder.path().join(JOIN), counted(agents as u64, "agent"));
+        let command = format!("coordinator agent --join \"$(cat {})\"", file.display());
+        log(&format!("waiting for {agents}: start each with `{command}`"));
+    }
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use rehearsal_plan::{Data, Environment, Layer, Plan, Problem};
 use rehearsal_script::{Diagnostic, Severity, Source, validate};
+use rehearsal_verdict::amounts::counted;
 
 use crate::cli::Place;
 
@@ -163,9 +164,10 @@ pub fn print(diagnostics: &[Diagnostic], source: &Source) {
     for diagnostic in diagnostics {
         let _ = writeln!(out, "{}\n", diagnostic.render(&source.text, colour));
     }
-    let count = |severity| diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count();
+    let count = |severity| diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count() as u64;
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     if errors + warnings > 0 {
-        let _ = writeln!(out, "{}: {errors} errors, {warnings} warnings", source.name);
+        let (errors, warnings) = (counted(errors, "error"), counted(warnings, "warning"));
+        let _ = writeln!(out, "{}: {errors}, {warnings}", source.name);
     }
 }

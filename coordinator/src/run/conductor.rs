@@ -13,7 +13,7 @@ use rehearsal_link::{CoordinatorEnd, Epoch, Session, StopKind};
 use rehearsal_metrics::{Interval, Limits, Timeline};
 use rehearsal_plan::{AgentNumber, RunTime};
 use rehearsal_proto::v1;
-use rehearsal_report::view::{EventRow, RunState};
+use rehearsal_report::view::{EventKind, EventRow, RunState};
 use rehearsal_verdict::WatchedThresholds;
 use tokio::sync::mpsc;
 use tonic::Status;
@@ -41,6 +41,8 @@ const SLOTS: usize = 1_024;
 /// How long agents that have joined may take to arm.
 pub(super) const ARMING: Duration = Duration::from_secs(60);
 const TICK: Duration = Duration::from_millis(50);
+/// From this on a coordinator that did not look was stopped, or its machine was.
+const STANDSTILL: Duration = Duration::from_secs(2);
 
 /// Where a conductor hears from.
 pub(crate) struct Ears<'a> {
@@ -58,6 +60,8 @@ pub struct Conductor {
     pub(super) clock: Arc<RunClock>,
     pub(super) life: Lifecycle,
     pub(super) is_over: bool,
+    /// When it last looked at what is due.
+    looked_at: RunTime,
     /// Some agent has a version in force in which plan time stands still.
     pub(super) is_paused: bool,
     pub(super) end: CoordinatorEnd<Interval>,
@@ -99,6 +103,7 @@ impl Conductor {
         Self {
             life: Lifecycle::new(settings.agents, settings.is_joined),
             is_over: false,
+            looked_at: clock.now(),
             is_paused: false,
             end: CoordinatorEnd::new(config),
             gathers_until: None,
@@ -188,6 +193,12 @@ impl Conductor {
     /// What has become due, whoever said what.
     fn proceed(&mut self) {
         let now = self.now();
+        let before = std::mem::replace(&mut self.looked_at, now);
+        if now.since(before) > STANDSTILL && self.started.is_some() {
+            let (from_s, to_s) = (self.since_start(before), self.since_start(now));
+            let text = format!("stood still from {from_s:.1} s to {to_s:.1} s: its process was not running");
+            self.note(EventKind::Run, "coordinator".to_owned(), text);
+        }
         match self.life.state {
             RunState::Gathering => self.go(lifecycle::Event::Joined(self.roster.alive())),
             RunState::Running => self.play(now),

@@ -93,13 +93,14 @@ impl CueBook {
         self.fired = fired;
     }
 
-    /// Cues whose time has nearly come; each is given once, with the instant that can still be kept.
+    /// Cues whose time has nearly come; each is given once, with the instant that can still be kept, and how much later
+    /// than planned that is.
     pub(super) fn due(
         &mut self,
         versions: &Versions,
         started: RunTime,
         now: RunTime,
-    ) -> Vec<(CueAnnouncement, CueState)> {
+    ) -> Vec<(CueAnnouncement, CueState, Duration)> {
         let instant = |cue: &Cue| match cue.when {
             CueTime::AfterArrivals(d) => versions.last_arrival().map(|last| last + d),
             CueTime::At(d) => Some(started + d),
@@ -108,7 +109,13 @@ impl CueBook {
         let is_due = |cue: &Cue| instant(cue).is_some_and(|at| at <= now + AHEAD);
         let (due, waiting): (Vec<Cue>, Vec<Cue>) = std::mem::take(&mut self.waiting).into_iter().partition(is_due);
         self.waiting = waiting;
-        due.iter().map(|cue| self.fire(cue, instant(cue).unwrap_or(now).max(now + LEAST_LEAD), PLAN)).collect()
+        let fire = |cue: &Cue| {
+            let planned = instant(cue).unwrap_or(now);
+            let at = planned.max(now + LEAST_LEAD);
+            let (announcement, state) = self.fire(cue, at, PLAN);
+            (announcement, state, at.since(planned))
+        };
+        due.iter().map(fire).collect()
     }
 
     /// Fires a cue as soon as agents can be told, whatever the plan says of it: a cue that the plan fires, too, then
@@ -196,7 +203,7 @@ mod tests {
         // The last of ten arrivals over ten seconds comes nine seconds after the start at 5 s.
         assert!(book.due(&versions, RunTime(5_000_000), RunTime(15_900_000)).is_empty());
         let due = book.due(&versions, RunTime(5_000_000), RunTime(16_100_000));
-        assert_eq!(due[0].0.at, RunTime(17_000_000));
+        assert_eq!((due[0].0.at, due[0].2), (RunTime(17_000_000), Duration::ZERO));
         assert_eq!(due[0].1.id, "open_vote-1-r1");
         assert!(book.due(&versions, RunTime(5_000_000), RunTime(16_200_000)).is_empty());
         assert!(book.is_open());
@@ -208,7 +215,7 @@ mod tests {
     fn a_late_cue_still_gets_its_lead() {
         let mut book = CueBook::new(&[cue(CueTime::At(Duration::ZERO))], "r1");
         let due = book.due(&versions(), RunTime(5_000_000), RunTime(6_000_000));
-        assert_eq!(due[0].0.at, RunTime(6_300_000));
+        assert_eq!((due[0].0.at, due[0].2), (RunTime(6_300_000), Duration::from_millis(1_300)), "and is told as late");
     }
 
     #[test]

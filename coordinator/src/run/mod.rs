@@ -44,4 +44,5 @@ pub(crate) use doors::Doors;
 pub(crate) use ending::{Interrupts, end_agents};
 pub(crate) use keeping::Keeper;
 pub use outcome::{Ending, Outcome, Settings};
+pub(crate) use playing::LATE;
 pub(crate) use showing::{Showing, Terminal};

@@ -24,7 +24,7 @@ impl Conductor {
                 self.go(lifecycle::Event::NotStarted(text));
             }
             Notice::Presence { agent, state } => self.on_presence(agent, state),
-            Notice::Lost { agent, from, to } => self.on_lost(agent, from, to),
+            Notice::Lost { agent, to, .. } => self.on_lost(agent, to),
             Notice::Leaving { agent, leaving } => self.on_leaving(agent, &leaving),
             Notice::Drained { agent } => self.on_drained(agent),
             Notice::DoubleLoadPossible { agent, until } => {
@@ -128,7 +128,7 @@ impl Conductor {
     }
 
     /// Users of a lost agent: those that were live, and those that it should have started by then.
-    fn on_lost(&mut self, agent: AgentNumber, from: i64, to: RunTime) {
+    pub(super) fn on_lost(&mut self, agent: AgentNumber, to: RunTime) {
         let start = self.started.map_or(0, RunTime::second);
         if let Some(member) = self.roster.get_mut(agent) {
             member.lost = true;
@@ -141,10 +141,9 @@ impl Conductor {
             // With its process everything ended that could be missing.
             self.timeline.left(agent.0, lost_at + 1);
         }
-        let mut text =
-            format!("was lost: nothing is known of it from {} s on; {live} live users went with it", from - start);
+        let mut text = format!("was lost; {live} live users went with it");
         if waiting > 0 {
-            text += &format!(", {waiting} that were due did not start");
+            text += &format!(", of {waiting} more that were due nobody knows whether they had started");
         }
         self.note(EventKind::Agent, self.roster.name(agent), text);
     }

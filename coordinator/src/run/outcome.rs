@@ -34,6 +34,8 @@ pub struct Settings {
     pub lease: LeaseTerms,
     /// They come by themselves: the run waits for them.
     pub is_joined: bool,
+    /// The system under test is the demo in this process, which ends with it.
+    pub hosts_demo: bool,
 }
 
 /// Why the load ended.

@@ -2,19 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rehearsal_engine::SoloOutcome;
 use rehearsal_link::PresenceState;
 use rehearsal_link::coordinator::Event;
-use rehearsal_metrics::CueFiring;
-use rehearsal_plan::{AgentNumber, RunTime};
+use rehearsal_metrics::{CueFiring, UserState};
+use rehearsal_plan::{AgentNumber, RunTime, Versions};
 use rehearsal_report::view::EventKind;
 use rehearsal_script::CueState;
+use rehearsal_verdict::amounts::{counted, seconds};
 use tokio::sync::oneshot;
 
 use super::conductor::Conductor;
 use super::cues::Sent;
 use super::lifecycle;
+
+/// From this on a cue is late, and people are told: half of the second in which everybody is to hear it.
+pub(crate) const LATE: Duration = Duration::from_millis(500);
+
+/// How long after its instant a start may be made or told as dropped, at the very latest.
+const LATEST_START: Duration = Duration::from_secs(10);
 
 /// What the director has done.
 pub(super) struct CueDone {
@@ -25,14 +33,24 @@ pub(super) struct CueDone {
 impl Conductor {
     pub(super) fn play(&mut self, now: RunTime) {
         let Some(started) = self.started else { return };
+        let is_gathering = self.gathers_again(now);
         let due = match self.end.versions() {
-            Some(versions) if !self.waits_for_agents(now) => self.cues.due(versions, started, now),
+            Some(versions) if !is_gathering => self.cues.due(versions, started, now),
             _ => Vec::new(),
         };
-        for (announcement, state) in due {
-            let text = format!("is to fire at {:.1} s", self.since_start(announcement.at));
-            self.display_say(&format!("cue {} {text}", announcement.name));
-            self.tell(EventKind::Cue, &announcement.name, text);
+        for (announcement, state, late) in due {
+            let at = self.since_start(announcement.at);
+            match late < LATE {
+                true => {
+                    let text = format!("is to fire at {at:.1} s");
+                    self.display_say(&format!("cue {} {text}", announcement.name));
+                    self.tell(EventKind::Cue, &announcement.name, text);
+                }
+                false => {
+                    let text = format!("is to fire at {at:.1} s, {} later than planned", seconds(late.as_secs_f64()));
+                    self.note(EventKind::Cue, format!("cue {}", announcement.name), text);
+                }
+            }
             self.fire(announcement, state);
         }
         let firings = self.firings();
@@ -54,9 +72,19 @@ impl Conductor {
     }
 
     /// Whether agents have yet to find a coordinator that has just taken the run up: who should hear a cue, they alone know.
-    fn waits_for_agents(&self, now: RunTime) -> bool {
-        let is_away = |(_, state)| state == PresenceState::Joined;
-        self.gathers_until.is_some_and(|until| now < until) && self.end.presences().any(is_away)
+    fn gathers_again(&mut self, now: RunTime) -> bool {
+        let Some(until) = self.gathers_until else { return false };
+        let away = self.end.presences().filter(|(_, state)| *state == PresenceState::Joined).count();
+        if away > 0 && now < until {
+            return true;
+        }
+        self.gathers_until = None;
+        let text = match away {
+            0 => "its agents are back".to_owned(),
+            _ => format!("{} did not come back in time: it goes on without", counted(away as u64, "agent")),
+        };
+        self.note(EventKind::Run, "coordinator".to_owned(), text);
+        false
     }
 
     /// The firings of which it is known when they were sent.
@@ -101,8 +129,17 @@ impl Conductor {
 
     /// Every planned user has come and gone, as far as all agents have reported, and no cue is still to come.
     pub(super) fn everyone_has_left(&self) -> bool {
-        let settled = self.timeline.settled();
-        settled.is_some_and(|second| self.timeline.is_empty_at(second)) && !self.cues.is_open()
+        let has_left = |second| self.timeline.is_empty_at(second) || self.nobody_comes_after(second);
+        self.timeline.settled().is_some_and(has_left) && !self.cues.is_open()
+    }
+
+    /// Whether nobody is live, and whoever still waits is not going to come: who was to return may have to leave before,
+    /// since a load was scaled or paused.
+    fn nobody_comes_after(&self, second: i64) -> bool {
+        let is_live = self.timeline.ledger_at(second).is_ok_and(|ledger| ledger.users(UserState::Live) > 0);
+        let (Some(started), false) = (self.started, is_live) else { return false };
+        let last = self.end.versions().and_then(Versions::last_start);
+        last.is_some_and(|last| (last + LATEST_START).second() - started.second() < second)
     }
 
     pub(super) fn everyone_is_done(&self) -> bool {

@@ -20,7 +20,7 @@ impl Conductor {
         let config = CoordinatorConfig { epoch: past.epoch, lease: settings.lease, takeover: settings.plan.takeover };
         let paused = past.saved.versions.as_ref().is_some_and(|versions| versions.latest().running == PlanRate::Paused);
         let (state, stop) = (past.state(), past.saved.stop);
-        // Full jitter within half the lease, and once more if the first attempt fails.
+        // Half of it for agents to find the way back, half for those that do not at once.
         let redial = settings.lease.lease;
         self.life = Lifecycle::new(settings.agents, settings.is_joined).resumed(state, (paused, stop), redial, now);
         self.is_paused = paused;
@@ -57,6 +57,11 @@ impl Conductor {
         let (from_s, to_s) = (self.since_start(seen).max(0.0), self.since_start(now));
         let text = format!("was away from {from_s:.1} s to {to_s:.1} s: agents went on by themselves");
         self.note(EventKind::Run, "coordinator".to_owned(), text);
+        if self.settings.hosts_demo {
+            let text =
+                "the demo ended with the coordinator and began anew: it knows no session, vote or count from before";
+            self.note(EventKind::Run, "demo".to_owned(), text.to_owned());
+        }
     }
 
     /// Agents of this machine that ended while nobody looked.

@@ -16,6 +16,7 @@ use rehearsal_link::coordinator::Event;
 use rehearsal_metrics::UserState;
 use rehearsal_plan::{AgentNumber, Change, Load, Returns, RunTime, Versions};
 use rehearsal_report::view::{EventKind, RunState};
+use rehearsal_verdict::amounts::counted;
 
 use super::conductor::Conductor;
 
@@ -66,7 +67,12 @@ impl Conductor {
     fn bring_back_those_of(&mut self, agent: AgentNumber, relieved: RunTime) {
         let (Some(over), Some(versions)) = (self.settings.plan.restore, self.end.versions()) else { return };
         let at = self.end.next_instant(self.now());
-        let users = self.lost_users(versions, agent, relieved, at + over);
+        let (users, away) = self.lost_users(versions, agent, relieved, at + over);
+        if away > 0 {
+            let text =
+                format!("{} stay away: they would have to leave before they are back", counted(away, "lost user"));
+            self.note(EventKind::Agent, self.roster.name(agent), text);
+        }
         let count: u64 = users.iter().map(|users| users.len() as u64).sum();
         if count == 0 {
             return;
@@ -81,15 +87,24 @@ impl Conductor {
         self.note(EventKind::Agent, self.roster.name(agent), text);
     }
 
-    /// The arrivals of an agent of which nobody has told that they ended, by scenario.
-    fn lost_users(&self, versions: &Versions, agent: AgentNumber, relieved: RunTime, until: RunTime) -> Vec<Vec<u64>> {
-        let mut users = vec![Vec::new(); versions.scenarios()];
+    /// The arrivals of an agent of which nobody has told that they ended, by scenario, and how many of these users have to
+    /// leave before an instant, and so stay away.
+    fn lost_users(
+        &self,
+        versions: &Versions,
+        agent: AgentNumber,
+        relieved: RunTime,
+        until: RunTime,
+    ) -> (Vec<Vec<u64>>, u64) {
+        let (mut users, mut away) = (vec![Vec::new(); versions.scenarios()], 0);
         for (scenario, index) in versions.started_by(agent, relieved) {
             let is_of_a_rate = matches!(versions.latest().loads.get(scenario), Some(Load::Rate { .. }));
             let has_ended = self.timeline.has_ended(scenario as u32, index);
             let leave = versions.arrival(scenario, index).and_then(|arrival| arrival.leave);
-            if !is_of_a_rate && !has_ended && leave.is_none_or(|leave| leave > until) {
-                users[scenario].push(index);
+            match leave.is_none_or(|leave| leave > until) {
+                _ if is_of_a_rate || has_ended => {}
+                true => users[scenario].push(index),
+                false => away += 1,
             }
         }
         for users in &mut users {
@@ -104,6 +119,6 @@ impl Conductor {
             users.truncate(left);
             left -= users.len();
         }
-        users
+        (users, away)
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use rehearsal_metrics::UserState;
-use rehearsal_plan::RunTime;
+use rehearsal_metrics::{AgentRecord, UserState};
+use rehearsal_plan::{AgentNumber, RunTime};
 use rehearsal_report::view::{EventKind, EventRow, RunState};
 
 use super::conductor::Conductor;
@@ -53,10 +53,18 @@ impl Conductor {
         self.started.map_or(0.0, |started| (at.0 - started.0) as f64 / 1e6)
     }
 
-    /// Whoever still waits when every agent has told all it can will not come: the load is over.
-    fn cancel_the_rest(&mut self, ended: RunTime) {
+    /// After the run nobody is live: users of an agent that has neither handed in everything nor was given up are lost with
+    /// it, and whoever still waits will not come, because the load is over.
+    fn account_for_all(&mut self, ended: RunTime) {
+        let owes = |(number, record): (&u32, &AgentRecord)| {
+            (record.left_at.is_none() && record.lost_at.is_none()).then_some(AgentNumber(*number))
+        };
+        let owing: Vec<AgentNumber> = self.timeline.agents().iter().filter_map(owes).collect();
+        for agent in owing {
+            self.on_lost(agent, ended);
+        }
         let waiting = self.timeline.ledger_now().map_or(0, |ledger| ledger.users(UserState::Waiting));
-        if let Some(started) = self.started.filter(|_| waiting > 0 && self.everyone_is_done()) {
+        if let Some(started) = self.started.filter(|_| waiting > 0) {
             let moved = self.timeline.move_users(
                 ended.second() - started.second(),
                 UserState::Waiting,
@@ -70,7 +78,7 @@ impl Conductor {
     /// Gathers what the run leaves behind, with its database up to date.
     pub(super) async fn finish(mut self) -> anyhow::Result<Outcome> {
         let ended = self.load_ended.unwrap_or_else(|| self.now());
-        self.cancel_the_rest(ended);
+        self.account_for_all(ended);
         let changes = self.timeline.take_changes();
         self.redraw(&changes);
         self.show_last();

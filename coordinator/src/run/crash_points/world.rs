@@ -291,6 +291,7 @@ fn settings() -> Settings {
         weights: None,
         lease: LeaseTerms::default(),
         is_joined: true,
+        hosts_demo: false,
     }
 }
 

@@ -6,7 +6,7 @@
 use super::Versions;
 use crate::slots::AgentNumber;
 use crate::units::RunTime;
-use crate::version::{Arrival, Returns, Version};
+use crate::version::{Arrival, PlanRate, Returns, Version};
 
 /// The return of one user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,15 @@ impl Versions {
         });
         let returned = self.returns_of(agent).into_iter().take_while(move |returning| returning.arrival.at < before);
         arrived.chain(returned.map(|returning| (returning.scenario, returning.arrival.index)))
+    }
+
+    /// Gives the instant of the last start, of first arrivals and returns; `None` when nobody comes or while a pause holds
+    /// anybody up.
+    #[must_use]
+    pub fn last_start(&self) -> Option<RunTime> {
+        let is_held_up = self.latest().running == PlanRate::Paused;
+        let returned = self.all_returns().map(|(returning, _)| returning.arrival.at).max();
+        if is_held_up { None } else { self.last_arrival().max(returned) }
     }
 
     /// All returns that have an instant, each with the owner of its slot then.
@@ -91,6 +100,17 @@ mod tests {
 
     fn returns(over: u64, users: &[u64]) -> Change {
         Change::Return(Returns { over: seconds(over), users: vec![users.to_vec()] })
+    }
+
+    #[test]
+    fn nobody_starts_after_the_last_start() {
+        assert_eq!(one_is_lost().last_start(), Some(at(7.0)), "the last of eight");
+        let versions = changed(one_is_lost(), returns(6, &[0, 2]), 5.0);
+        assert_eq!(versions.last_start(), Some(at(8.0)), "the second who returns");
+        let versions = changed(versions, Change::Pause, 6.0);
+        assert_eq!(versions.last_start(), None, "nobody knows when it goes on");
+        let versions = changed(versions, Change::Resume, 30.0);
+        assert_eq!(versions.last_start(), Some(at(32.0)));
     }
 
     #[test]
