@@ -163,9 +163,11 @@ impl Conductor {
             Some(PresenceState::Expired | PresenceState::Cleared) => "expired",
             Some(PresenceState::Ended) => "ended",
         };
+        let settled = self.timeline.settled();
         let rows = self.roster.iter().map(|(agent, member)| {
             let record = self.timeline.agents().get(&agent.0);
-            let now = agent_now(&member.id, &member.region, state(agent, member), record, self.settings.cores);
+            let (name, state) = ((&*member.id, &*member.region), state(agent, member));
+            let now = agent_now(name, state, record, settled, self.settings.cores);
             // With its process its users are gone, whatever it said last.
             if member.ended { AgentNow { users: 0, ..now } } else { now }
         });

@@ -40,6 +40,7 @@ const agent = (id: string, region: string, cpu: number | null): AgentNow => ({
   lag_s: null,
   open_files: null,
   reported_s: 5,
+  unobserved: [],
 });
 const names = (rows: ReturnType<typeof fleetRows>) =>
   rows.map((row) => (row.kind === "region" ? `[${row.region.region} ${row.region.agents}]` : row.agent.id));

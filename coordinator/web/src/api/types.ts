@@ -84,6 +84,7 @@ export interface AgentNow {
   lag_s: number | null;
   open_files: number | null;
   reported_s: number | null;
+  unobserved: { from_s: number; to_s: number }[];
 }
 
 /** One firing of a cue; delays in seconds after the sending. */

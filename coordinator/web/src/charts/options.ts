@@ -3,7 +3,7 @@ import uPlot from "uplot";
 import { clock } from "../model/format";
 import type { RunStore } from "../model/store";
 import { colour } from "./colour";
-import { markPlugin, markerPlugin, unsettledPlugin } from "./plugins";
+import { markPlugin, markerPlugin, unobservedPlugin, unsettledPlugin } from "./plugins";
 import type { ChartSpec, SeriesSpec } from "./spec";
 
 /** Steps of the time axis in seconds. */
@@ -37,7 +37,13 @@ export function options(
     },
     axes: [timeAxis(), valueAxis(spec)],
     series: [{}, ...series.map(line)],
-    plugins: [markPlugin(store), drawnBy(spec, store), unsettledPlugin(store), markerPlugin(store, !spec.hideAxis)],
+    plugins: [
+      markPlugin(store),
+      drawnBy(spec, store),
+      unobservedPlugin(store),
+      unsettledPlugin(store),
+      markerPlugin(store, !spec.hideAxis),
+    ],
     hooks: {
       setCursor: [(plot) => callbacks.onCursor(plot.cursor.idx ?? null, plot)],
       setSelect: [(plot) => zoom(store, plot)],

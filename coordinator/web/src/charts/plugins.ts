@@ -23,6 +23,39 @@ export function markPlugin(store: RunStore): uPlot.Plugin {
   };
 }
 
+/** Hatches the stretches that some agent never reported: what is drawn there is not the whole of it. */
+export function unobservedPlugin(store: RunStore): uPlot.Plugin {
+  return {
+    hooks: {
+      draw: (plot) =>
+        clipped(plot, (context) => {
+          context.strokeStyle = colour("--unobserved");
+          context.lineWidth = devicePixelRatio;
+          for (const { unobserved } of store.run.agents)
+            for (const { from_s, to_s } of unobserved)
+              hatch(plot, context, plot.valToPos(from_s, "x", true), plot.valToPos(to_s, "x", true));
+        }),
+    },
+  };
+}
+
+/** Where two stretches overlap their lines fall on each other. */
+function hatch(plot: uPlot, context: CanvasRenderingContext2D, left: number, right: number) {
+  const { top, height } = plot.bbox;
+  const gap = 7 * devicePixelRatio;
+  context.save();
+  context.beginPath();
+  context.rect(left, top, right - left, height);
+  context.clip();
+  context.beginPath();
+  for (let foot = Math.floor((left - height) / gap) * gap; foot < right; foot += gap) {
+    context.moveTo(foot, top + height);
+    context.lineTo(foot + height, top);
+  }
+  context.stroke();
+  context.restore();
+}
+
 /** Covers what is not settled with a veil, so that nobody takes a number that still rises for a drop. */
 export function unsettledPlugin(store: RunStore): uPlot.Plugin {
   return {

@@ -37,7 +37,7 @@ function spans(report: Summary): Gap[] {
     .filter((agent) => agent.unobserved.length > 0)
     .map((agent) => ({
       what: `agent ${agent.id}, unobserved ${agent.unobserved.map((span) => `${clock(span.from_s)} – ${clock(span.to_s)}`).join(", ")}`,
-      why: "it told nothing of this time; the numbers of these seconds lack its part",
+      why: "it told nothing of this time; the numbers of these seconds lack its part, and charts are hatched there",
     }));
 }
 

@@ -118,7 +118,7 @@ fn run() -> (RunNow, BTreeMap<String, Bins>) {
         users: users_now(&timeline.ledger_now().unwrap()),
         calls: calls_now(timeline, &metrics),
         sockets: sockets_now(&metrics),
-        agents: vec![agent_now("agent-1", "local", "connected", agent, CORES)],
+        agents: vec![agent_now(("agent-1", "local"), "connected", agent, Some(3), CORES)],
         cues: vec![cue_now(&cue, vec![firing])],
         checks: checks_now(&metrics),
         errors: errors_now(timeline),

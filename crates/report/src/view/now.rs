@@ -10,7 +10,9 @@ use rehearsal_metrics::{AgentRecord, Bins, CallCounts, ErrorCount, Ledger, Metri
 use rehearsal_plan::{Load, Plan, RunTime, Scenario, Threshold, Versions};
 use rehearsal_verdict::{Breach, Finding, Generator, Outcome, Severity, ThresholdOutcome, evaluate};
 
-use super::snapshot::{AgentNow, CallNow, CheckNow, ErrorNow, FindingNow, LoadNow, SocketNow, ThresholdNow, UsersNow};
+use super::snapshot::{
+    AgentNow, CallNow, CheckNow, ErrorNow, FindingNow, LoadNow, SocketNow, StretchNow, ThresholdNow, UsersNow,
+};
 use crate::groups::{merged_by, percentile, responses};
 use crate::report::socket_rows;
 
@@ -148,14 +150,21 @@ pub fn finding_now(finding: &Finding) -> FindingNow {
     }
 }
 
-/// One agent, which may use `cores` cores. `state` is what the link thinks of it.
-pub fn agent_now(id: &str, region: &str, state: &str, record: Option<&AgentRecord>, cores: u32) -> AgentNow {
+/// One agent, which may use `cores` cores. `state` is what the link thinks of it, `settled` the last settled second.
+pub fn agent_now(
+    (id, region): (&str, &str),
+    state: &str,
+    record: Option<&AgentRecord>,
+    settled: Option<i64>,
+    cores: u32,
+) -> AgentNow {
     let moved = |wanted: fn(UserState, UserState) -> bool| {
         let moves = record.into_iter().flat_map(|record| record.users.iter());
         moves.filter(|(from, to, _)| wanted(*from, *to)).fold(0, |sum: u64, (.., users)| sum.saturating_add(users))
     };
     let came = moved(|_, to| to == UserState::Live);
     let health = record.and_then(|record| record.latest).map(|(_, health)| health);
+    let unobserved = record.zip(settled).map(|(record, settled)| record.unobserved(settled + 1)).unwrap_or_default();
     AgentNow {
         id: id.to_owned(),
         region: region.to_owned(),
@@ -167,6 +176,7 @@ pub fn agent_now(id: &str, region: &str, state: &str, record: Option<&AgentRecor
         lag_s: health.map(|health| health.lag_max_micros as f64 / 1e6),
         open_files: health.map(|health| health.open_files),
         reported_s: record.and_then(|record| record.reported.end()).map(|end| end - 1),
+        unobserved: unobserved.iter().map(|span| StretchNow { from_s: span.from_s, to_s: span.to_s }).collect(),
     }
 }
 

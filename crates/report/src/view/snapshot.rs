@@ -156,6 +156,16 @@ pub struct AgentNow {
     pub open_files: Option<u64>,
     /// The last second it has reported; null before the first.
     pub reported_s: Option<i64>,
+    /// Stretches of settled seconds that it never reported: what its users did then is in no number.
+    #[serde(default)]
+    pub unobserved: Vec<StretchNow>,
+}
+
+/// A stretch of whole seconds of run time, half open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StretchNow {
+    pub from_s: i64,
+    pub to_s: i64,
 }
 
 /// One cue of the plan.
