@@ -49,6 +49,7 @@ mod forecast;
 
 pub mod catalogue;
 mod expectations;
+mod autoscaler;
 mod threshold;
 
 mod environment;
@@ -57,6 +58,10 @@ pub mod duration;
 mod problem;
 mod units;
 
+pub use autoscaler::{
+    AutoscalerPlan, Backlog, Capacity, Draining, DuringOutage, Flapping, Guard, InFlight, Keep, Limit, Outage,
+    Overshoot,
+};
 pub use curve::{curve_csv, read_curve};
 pub use data::{Data, DataSource, Exhausted, LARGEST_DATA, Rows, Source};
 pub use duration::DurationError;
