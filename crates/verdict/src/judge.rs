@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::amounts::{count, counted};
 use crate::case::{Case, Extent, Finding, Statement};
+use crate::elasticity::{Assessment, ScalerFinding, Weight};
 use crate::generator::{Generator, Grade};
 use crate::thresholds::{Outcome, ThresholdOutcome, evaluate, holds, is_judged_by_second, measure};
 use crate::watch::Breach;
@@ -64,8 +65,8 @@ pub enum Autoscaler {
     NotObserved,
     /// The configured observer never said anything.
     Silent,
-    /// Its figures by name, without the prefix `autoscaler.`.
-    Observed(BTreeMap<String, f64>),
+    /// What is to be said of it.
+    Observed(Box<Assessment>),
 }
 
 /// A firing that was written down as intended, and of which nobody knows what became.
@@ -159,7 +160,7 @@ impl Evidence<'_> {
 fn judge_thresholds(evidence: &Evidence<'_>, case: &mut Case) -> Vec<ThresholdOutcome> {
     let no_figures = BTreeMap::new();
     let figures = match evidence.autoscaler {
-        Autoscaler::Observed(figures) => figures,
+        Autoscaler::Observed(assessment) => &assessment.figures,
         _ => &no_figures,
     };
     let mut outcomes = evaluate(evidence.thresholds, evidence.metrics, figures);
@@ -264,9 +265,28 @@ fn good_of(metrics: &MetricSet, failures: &str) -> (u64, u64) {
 fn judge_autoscaler(evidence: &Evidence<'_>, case: &mut Case) {
     let say = |text: &str| evidence.of_run("autoscaler", text);
     match evidence.autoscaler {
-        Autoscaler::NotExpected | Autoscaler::Observed(_) => {}
+        Autoscaler::NotExpected => {}
+        Autoscaler::Observed(assessment) => {
+            assessment.findings.iter().for_each(|finding| judge_scaler_finding(evidence, finding, case));
+        }
         Autoscaler::NotObserved => case.tell(say("autoscaler not judged: no observer is configured")),
         Autoscaler::Silent => case.doubt(say("autoscaler not judged: its observer never said anything")),
+    }
+}
+
+fn judge_scaler_finding(evidence: &Evidence<'_>, finding: &ScalerFinding, case: &mut Case) {
+    let extent = Extent { from_s: finding.from_s, to_s: finding.to_s };
+    let statement = Statement { extent, ..evidence.of_run("autoscaler", finding.text.as_str()) };
+    let seconds = Span { from_s: extent.from_s.floor() as i64, to_s: extent.to_s.ceil() as i64 };
+    let is_of_generator = seconds.from_s < seconds.to_s && evidence.generator.fit_parts(seconds).is_empty();
+    match finding.weight {
+        Weight::Fail if is_of_generator => {
+            let text = statement.text + ", but the generator was the limit all that time";
+            case.doubt(Statement { text, ..statement });
+        }
+        Weight::Fail => case.fail(statement),
+        Weight::Doubt => case.doubt(statement),
+        Weight::Tell => case.tell(statement),
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A **threshold** is evaluated over the whole run; those that must be broken for some time, or
 //! that abort the run, are watched second by second while it goes on. The **generator** is graded
-//! for every second, because a slow load generator looks just like a slow system. [`judge`] puts
+//! for every second, because a slow load generator looks just like a slow system. [`elasticity`]
+//! finds out whether the autoscaler under test followed the load. [`judge`] puts
 //! both together with everything that is known to be missing and gives a **verdict** with its
 //! **findings**, each of which names its stretch of time. [`compare`] puts two runs side by side and
 //! tells what differs from what only fluctuates.
@@ -15,6 +16,8 @@ mod thresholds;
 mod watch;
 
 mod generator;
+
+pub mod elasticity;
 
 mod case;
 mod judge;

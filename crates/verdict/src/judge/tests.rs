@@ -6,6 +6,7 @@ use rehearsal_metrics::{CallStep, Health, Kind, Limits, Recorder, SeriesKey, Tag
 
 use super::*;
 use crate::case::Severity;
+use crate::elasticity;
 
 /// An imaginary run of one agent, second by second.
 pub(crate) struct Run {
@@ -267,6 +268,34 @@ fn an_autoscaler_without_an_observer_is_told_and_without_words_is_doubted() {
     check(&judge(Autoscaler::NotObserved), Verdict::Pass, &[text]);
     let text = "doubt autoscaler: autoscaler not judged: its observer never said anything [0, 10)";
     check(&judge(Autoscaler::Silent), Verdict::Inconclusive, &[text]);
+}
+
+#[test]
+fn what_is_found_of_the_autoscaler_weighs_as_it_says() {
+    let assessment = |weight, figures: &[(&str, f64)]| {
+        let (kind, text) = (elasticity::Kind::Slow, "it was slow".to_owned());
+        let findings = vec![ScalerFinding { weight, kind, text, from_s: 3.5, to_s: 4.0 }];
+        let figures = figures.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        Autoscaler::Observed(Box::new(Assessment { findings, figures, ..Assessment::default() }))
+    };
+    let rules = &["autoscaler.jitter < 2"];
+    let judge = |weight, run: Run| {
+        let autoscaler = assessment(weight, &[("jitter", 1.0)]);
+        Circumstances { autoscaler, rules, ..Default::default() }.judge(run.timeline())
+    };
+    check(&judge(Weight::Fail, good_run()), Verdict::Fail, &["error autoscaler: it was slow [3.5, 4)"]);
+    check(&judge(Weight::Doubt, good_run()), Verdict::Inconclusive, &["warning autoscaler: it was slow [3.5, 4)"]);
+    check(&judge(Weight::Tell, good_run()), Verdict::Pass, &["info autoscaler: it was slow [3.5, 4)"]);
+    let mut late = Run::new();
+    late.users(10);
+    for second in 0..10 {
+        late.lag(second, if second == 3 { 400 } else { 1 });
+        late.answers(second, 10, Duration::from_millis(5));
+    }
+    assert_eq!(judge(Weight::Fail, late).verdict, Verdict::Inconclusive, "the generator was the limit");
+    let autoscaler = assessment(Weight::Tell, &[]);
+    let no_data = Circumstances { autoscaler, rules, ..Default::default() }.judge(good_run().timeline());
+    assert_eq!(no_data.verdict, Verdict::Inconclusive);
 }
 
 #[test]

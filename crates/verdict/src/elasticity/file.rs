@@ -1,0 +1,56 @@
+//! The form that an assessment has in `summary.json`: every figure has its key, `null` without evidence.
+
+use std::collections::BTreeMap;
+
+use rehearsal_plan::Capacity;
+use serde::{Deserialize, Serialize};
+
+use super::{Assessment, Figures, KeptBand, Sample, Step};
+
+/// The figures that every assessment names.
+const FIGURES: [&str; 14] = [
+    "under_accuracy",
+    "over_accuracy",
+    "under_accuracy_relative",
+    "over_accuracy_relative",
+    "under_share",
+    "over_share",
+    "jitter",
+    "instability",
+    "tick_s",
+    "observed_share",
+    "readiness_s",
+    "overshoot",
+    "reversals",
+    "errors_while_draining",
+];
+
+/// An assessment as it is written and read.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Row {
+    /// An assessment is of what was observed.
+    observed: bool,
+    capacity: Option<Capacity>,
+    steps: Vec<Step>,
+    bands: Vec<KeptBand>,
+    series: BTreeMap<String, Vec<Sample>>,
+    #[serde(flatten)]
+    figures: BTreeMap<String, Option<f64>>,
+}
+
+impl From<Assessment> for Row {
+    fn from(assessment: Assessment) -> Row {
+        let Assessment { capacity, figures, steps, bands, series, findings: _ } = assessment;
+        let all = FIGURES.map(|name| (name.to_owned(), None)).into_iter();
+        let known = figures.into_iter().map(|(name, value)| (name, Some(value)));
+        Row { observed: true, capacity, steps, bands, series, figures: all.chain(known).collect() }
+    }
+}
+
+impl From<Row> for Assessment {
+    fn from(row: Row) -> Assessment {
+        let Row { observed: _, capacity, steps, bands, series, figures } = row;
+        let known = figures.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        Assessment { capacity, figures: known.collect::<Figures>(), steps, bands, series, findings: Vec::new() }
+    }
+}

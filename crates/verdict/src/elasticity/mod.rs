@@ -1,0 +1,254 @@
+//! Did the autoscaler follow the load? From what was observed of it to figures, and findings in plain words.
+//!
+//! **Demand** is how many instances the load needs, **supply** how many are ready. Both are step functions of
+//! run time that may be missing in places ([`steps`]). From them come the SPEC metrics ([`accuracy`]) and, for
+//! every step of the load, how long the scaler took to notice, decide, start and be ready ([`reaction`]). The
+//! other files each judge one expectation of the plan.
+//!
+//! A finding *fails* the run, leaves its verdict *in doubt*, or is only *told*. Without evidence an expectation
+//! is in doubt: it neither passes nor counts as zero. What the scaler could not help, its own bounds above all,
+//! is never held against it.
+
+use std::collections::BTreeMap;
+
+use rehearsal_plan::{AutoscalerPlan, Capacity};
+use serde::{Deserialize, Serialize};
+
+use crate::case::Extent;
+use view::View;
+
+mod steps;
+mod view;
+
+mod accuracy;
+mod reaction;
+mod settling;
+mod bands;
+
+mod lateness;
+mod overshoot;
+mod flapping;
+mod bounds;
+mod draining;
+mod outage;
+mod backlog;
+mod coverage;
+
+mod file;
+
+pub use bands::KeptBand;
+pub use reaction::{Direction, Step};
+pub use steps::Sample;
+
+/// Numbers by the names that they have in `summary.json` and, after `autoscaler.`, in thresholds.
+pub type Figures = BTreeMap<String, f64>;
+
+/// Everything that was seen of the autoscaler under test and of the load that it was to follow.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observations {
+    /// The run time from which on it was observed, in seconds.
+    pub from_s: f64,
+    /// The run time at which the load ended, in seconds.
+    pub to_s: f64,
+    /// How many instances the load needs, as [`demand`] computes it; empty if nobody knows.
+    pub demand: Series,
+    /// How many instances the scaler wants.
+    pub desired: Series,
+    /// How many instances run, ready or not.
+    pub running: Series,
+    /// How many instances are in service.
+    pub ready: Series,
+    /// How many instances are leaving.
+    pub draining: Series,
+    /// What the scaler looks at, by the names in the environment's `autoscaler.metrics`.
+    pub metrics: BTreeMap<String, Series>,
+    /// The errors of users, per second.
+    pub errors: Series,
+    /// The scaler's own log.
+    pub activities: Vec<Activity>,
+    /// The instances that went away, if they are observed one by one.
+    pub departures: Vec<Departure>,
+    /// The observations that failed; their samples are missing in the series, too.
+    pub failures: Vec<Failure>,
+}
+
+/// The samples of one observed value.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Series {
+    /// When something was seen, and what; `None` if nothing could be.
+    pub samples: Vec<Sample>,
+    /// For how long a sample stands for what comes after it, in seconds; then the value is missing.
+    pub max_age_s: f64,
+}
+
+/// An entry of the scaler's own log.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Activity {
+    /// When it decided, in seconds of run time.
+    pub at_s: f64,
+    /// By how many instances, below 0 if there were to be fewer.
+    pub change: i64,
+}
+
+/// An instance that went away.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Departure {
+    /// When it was seen for the last time, in seconds of run time.
+    pub at_s: f64,
+    /// Its name.
+    pub instance: String,
+    /// What it still had to do then: requests, connections or tasks; `None` if nobody saw.
+    pub in_flight: Option<u64>,
+}
+
+/// An observation that failed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// When, in seconds of run time.
+    pub at_s: f64,
+    /// Of what: `supply`, `activities`, or a metric's name.
+    pub of: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What is to be said of an autoscaler. Serialized, it is `autoscaler` in `summary.json`, without the findings,
+/// which stand among those of the run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "file::Row", into = "file::Row")]
+pub struct Assessment {
+    /// What one instance was taken to carry.
+    pub capacity: Option<Capacity>,
+    /// What could be computed; a figure without evidence is not there.
+    pub figures: Figures,
+    /// What the scaler did about each step of the load.
+    pub steps: Vec<Step>,
+    /// How well its metrics were kept in their bands.
+    pub bands: Vec<KeptBand>,
+    /// What was seen, by name, with one sample for every change.
+    pub series: BTreeMap<String, Vec<Sample>>,
+    /// What follows.
+    pub findings: Vec<ScalerFinding>,
+}
+
+/// One statement about the scaler.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScalerFinding {
+    /// What it does to the verdict.
+    pub weight: Weight,
+    /// What it is about.
+    pub kind: Kind,
+    /// What was expected, and what happened, when and for how long.
+    pub text: String,
+    /// Where it begins, in seconds of run time.
+    pub from_s: f64,
+    /// Where it ends, in seconds of run time.
+    pub to_s: f64,
+}
+
+/// What a finding does to the verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// It fails the run.
+    Fail,
+    /// It leaves the verdict open.
+    Doubt,
+    /// Nothing.
+    Tell,
+}
+
+/// What a finding is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Capacity came too late.
+    Slow,
+    /// The number of instances never changed.
+    Frozen,
+    /// Capacity was missing although the load had not grown.
+    Short,
+    /// Supply did not stay above demand.
+    Unsettled,
+    /// Far more instances than the load needs.
+    Greedy,
+    /// More and fewer by turns while the load was flat.
+    Flapping,
+    /// Users met errors while instances left.
+    Harsh,
+    /// Instances left with something in flight.
+    Ungraceful,
+    /// The scaler acted wrongly while its metric was missing.
+    Blind,
+    /// More or fewer instances wanted than allowed.
+    OutOfBounds,
+    /// At the upper bound and short: not the scaler's fault.
+    Ceiling,
+    /// A metric was not kept in its band.
+    OutOfBand,
+    /// A queue stayed long.
+    Backlog,
+    /// There is no evidence.
+    Unseen,
+}
+
+/// Computes how many instances a load needs at every moment, from samples of live users or of requests per
+/// second, whichever the capacity is about.
+#[must_use]
+pub fn demand(capacity: Capacity, load: &Series) -> Series {
+    let instances = |(at_s, load): &Sample| (*at_s, load.map(|load| capacity.instances_for(load)));
+    Series { samples: load.samples.iter().map(instances).collect(), ..*load }
+}
+
+/// Judges an autoscaler by what the plan expects of it.
+#[must_use]
+pub fn assess(plan: &AutoscalerPlan, observations: &Observations) -> Assessment {
+    let view = View::new(plan, observations);
+    let steps: Vec<Step> = view.steps.iter().map(|step| reaction::measure(&view, step)).collect();
+    let bands = bands::measure(&view);
+    let mut findings = coverage::judge(&view);
+    findings.extend(lateness::judge(&view));
+    findings.extend(settling::judge(&view));
+    findings.extend(overshoot::judge(&view));
+    findings.extend(flapping::judge(&view));
+    findings.extend(bounds::judge(&view));
+    findings.extend(bands::judge(&view, &bands));
+    findings.extend(draining::judge(&view));
+    findings.extend(outage::judge(&view));
+    findings.extend(backlog::judge(&view));
+    findings.sort_by(|one, other| one.weight.cmp(&other.weight).then(one.from_s.total_cmp(&other.from_s)));
+    let figures = figures(&view, &steps);
+    Assessment { capacity: plan.capacity, figures, steps, bands, series: view.series(), findings }
+}
+
+/// Computes all figures. Those that are not of the SPEC metrics: `observed_share`, the share of the run in
+/// which supply was known, in percent; `readiness_s` and `overshoot`, the worst of all steps; `reversals`,
+/// changes of mind while the load was flat.
+fn figures(view: &View<'_>, steps: &[Step]) -> Figures {
+    let mut figures = accuracy::figures(&view.demand, view.supply(), view.run, view.tick_s());
+    let worst = |of: fn(&Step) -> Option<f64>| steps.iter().filter_map(of).reduce(f64::max);
+    let others = [
+        ("observed_share", view.run_share(view.supply()).map(|share| 100.0 * share)),
+        ("readiness_s", worst(|step| step.readiness_s)),
+        ("overshoot", worst(|step| step.overshoot.filter(|_| step.direction == Direction::Up))),
+        ("reversals", flapping::count(view)),
+        ("errors_while_draining", draining::errors(view)),
+    ];
+    figures.extend(others.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    figures
+}
+
+impl Series {
+    /// Puts samples together with the time for which each of them stands, in seconds.
+    #[must_use]
+    pub fn new(samples: Vec<Sample>, max_age_s: f64) -> Series {
+        Series { samples, max_age_s }
+    }
+}
+
+impl ScalerFinding {
+    fn new(weight: Weight, kind: Kind, extent: Extent, text: impl Into<String>) -> ScalerFinding {
+        ScalerFinding { weight, kind, text: text.into(), from_s: extent.from_s, to_s: extent.to_s }
+    }
+}
+
+#[cfg(test)]
+mod tests;
