@@ -49,7 +49,7 @@ pub(super) fn judge(view: &View<'_>) -> Option<ScalerFinding> {
 
 /// Finds all reversals, each from its first change to its second, in seconds of run time.
 fn reversals(view: &View<'_>) -> Vec<(f64, f64)> {
-    let changes: Vec<Change> = view.decided().changes().collect();
+    let changes = view.decisions();
     let pairs = changes.windows(2).map(|pair| (pair[0], pair[1]));
     let within_s = view.plan.flapping.within.as_secs_f64();
     let is_turn =

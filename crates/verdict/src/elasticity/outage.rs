@@ -8,12 +8,16 @@
 
 use rehearsal_plan::DuringOutage;
 
-use super::reaction::{ENOUGH, HOLD_S};
+use super::reaction::HOLD_S;
 use super::steps::Change;
 use super::view::{View, instances, seconds};
 use super::{Kind, ScalerFinding, Weight};
 use crate::amounts;
 use crate::case::Extent;
+
+/// The share of an outage in which the scaler has to be seen. Less than elsewhere: what it wants does not come and
+/// go between two looks.
+const ENOUGH_TO_SEE_HOLDING: f64 = 0.5;
 
 pub(super) fn judge(view: &View<'_>) -> Vec<ScalerFinding> {
     if view.plan.outage.then == DuringOutage::Anything {
@@ -31,7 +35,7 @@ fn judge_one(view: &View<'_>, metric: &str, outage: Extent) -> Option<ScalerFind
     let length = seconds(outage.to_s - outage.from_s);
     let when = format!("from {} on {metric} was missing for {length}", seconds(outage.from_s));
     let known_s = view.decided().known_s(outage.from_s, outage.to_s);
-    if known_s < ENOUGH * (outage.to_s - outage.from_s) {
+    if known_s < ENOUGH_TO_SEE_HOLDING * (outage.to_s - outage.from_s) {
         let text = format!("{when}, and too little was seen of what the scaler did meanwhile");
         return Some(ScalerFinding::new(Weight::Doubt, Kind::Unseen, outage, text));
     }
@@ -41,26 +45,32 @@ fn judge_one(view: &View<'_>, metric: &str, outage: Extent) -> Option<ScalerFind
         DuringOutage::ScaleOut => "it was to scale out",
         DuringOutage::Anything => return None,
     };
-    let fault = match view.decided().changes().find(|change| is_wrong(view, outage, change)) {
+    let wrong: Vec<Change> = view.decisions().into_iter().filter(|change| is_wrong(view, outage, change)).collect();
+    // Polls see a change late: it may have been decided before the metric was lost.
+    let is_certain = |change: &&Change| change.after_s >= outage.from_s - HOLD_S;
+    let fault = match wrong.iter().find(is_certain).or(wrong.first()) {
         Some(Change { at_s, from, to, .. }) => {
-            format!("and at {} the scaler went from {} to {}", seconds(at_s), amounts::number(from), instances(to))
+            format!("and at {} the scaler went from {} to {}", seconds(*at_s), amounts::number(*from), instances(*to))
         }
         None if never_scaled_out(view, outage) => "and the scaler did not scale out".to_owned(),
         None => return None,
     };
     let (weight, but) = match failure {
-        None => (Weight::Fail, String::new()),
         Some(failure) => (Weight::Doubt, format!("; but it may only be that we could not see it ({})", failure.why)),
+        None if !wrong.is_empty() && !wrong.iter().any(|change| is_certain(&change)) => {
+            (Weight::Doubt, "; but it may have decided that before".to_owned())
+        }
+        None => (Weight::Fail, String::new()),
     };
     let text = format!("{when}, {fault}: {expected}{but}");
     Some(ScalerFinding::new(weight, Kind::Blind, outage, text))
 }
 
 fn is_wrong(view: &View<'_>, outage: Extent, change: &Change) -> bool {
-    // Polls see a change late; one that may well have come before the outage is not blamed on it.
-    let is_inside = change.after_s >= outage.from_s - HOLD_S && (outage.from_s..=outage.to_s).contains(&change.at_s);
+    // That the metric is gone is seen late, too.
+    let is_inside = (outage.from_s - HOLD_S..=outage.to_s).contains(&change.at_s);
     let is_deliberate = change.at_s > outage.from_s + view.plan.outage.longer_than.as_secs_f64();
-    let needed = view.demand.lowest(outage.from_s, change.at_s);
+    let needed = view.demand.lowest(change.at_s - HOLD_S, change.at_s);
     let is_below_need = needed.is_some_and(|needed| change.to < needed.min(view.at_most()));
     let is_forbidden = match change.to < change.from {
         true => is_deliberate || is_below_need,
@@ -75,5 +85,5 @@ fn never_scaled_out(view: &View<'_>, outage: Extent) -> bool {
     let rose = |change: Change| change.to > change.from && (outage.from_s..=outage.to_s).contains(&change.at_s);
     let could = view.decided().highest(outage.from_s, outage.to_s).is_some_and(|wanted| wanted < view.at_most());
     let had_to = view.plan.outage.then == DuringOutage::ScaleOut && outage.to_s - outage.from_s > time_s;
-    had_to && could && !view.decided().changes().any(rose)
+    had_to && could && !view.decisions().into_iter().any(rose)
 }

@@ -20,7 +20,7 @@ struct Excess {
 }
 
 pub(super) fn judge(view: &View<'_>) -> Option<ScalerFinding> {
-    let rises = view.decided().changes().filter(|change| change.to > change.from);
+    let rises = view.decisions().into_iter().filter(|change| change.to > change.from);
     let excesses: Vec<Excess> = rises.filter_map(|change| excess(view, change)).collect();
     let too_many = |excess: &Excess| excess.change.to - excess.needed;
     let worst = excesses.iter().max_by(|one, other| too_many(one).total_cmp(&too_many(other)))?;

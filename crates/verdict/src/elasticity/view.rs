@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use rehearsal_plan::AutoscalerPlan;
 
 use super::reaction::{LoadStep, load_steps};
-use super::steps::{Sample, StepFunction};
-use super::{Observations, Series};
+use super::steps::{Change, Sample, StepFunction};
+use super::{Activity, Observations, Series};
 use crate::amounts;
 use crate::case::Extent;
 
@@ -62,6 +62,20 @@ impl<'a> View<'a> {
         if self.desired.is_seen() { &self.desired } else { self.by_existence() }
     }
 
+    /// The changes of what the scaler wants, by its own log where that tells their instant more exactly.
+    pub(super) fn decisions(&self) -> Vec<Change> {
+        let logged = |change: &Change| {
+            let is_same = |activity: &&Activity| (activity.change > 0) == (change.to > change.from);
+            let mut log = self.seen.activities.iter().filter(is_same).map(|activity| activity.at_s);
+            log.find(|at_s| (change.after_s..=change.at_s).contains(at_s))
+        };
+        let exactly = |change: Change| match logged(&change) {
+            Some(at_s) => Change { after_s: at_s, at_s, ..change },
+            None => change,
+        };
+        self.decided().changes().map(exactly).collect()
+    }
+
     /// The instances that exist, which tells best when one has gone.
     pub(super) fn by_existence(&self) -> &StepFunction {
         if self.running.is_seen() { &self.running } else { &self.ready }
@@ -104,9 +118,17 @@ impl<'a> View<'a> {
             let is_watched = named.is_empty() || named.iter().any(|metric| metric == name);
             let missing = function.stretches(|value| value.is_none()).into_iter();
             let long = missing.filter(|part| part.from_s > self.run.from_s && part.to_s - part.from_s > longer_than_s);
-            outages.extend(long.filter(|_| is_watched).map(|part| (*name, part)));
+            outages.extend(long.filter(|_| is_watched).map(|part| (*name, self.certainly_missing(name, part))));
         }
         outages
+    }
+
+    /// Ends a stretch in which a metric is missing with the last look that did not find it: what the scaler did
+    /// after that it may have done because the metric was back.
+    fn certainly_missing(&self, metric: &str, part: Extent) -> Extent {
+        let samples = self.seen.metrics.get(metric).into_iter().flat_map(|series| &series.samples);
+        let looks = samples.map(|(at_s, _)| *at_s).filter(|at_s| (part.from_s..part.to_s).contains(at_s));
+        Extent { to_s: looks.reduce(f64::max).unwrap_or(part.to_s), ..part }
     }
 
     /// Everything that was seen, for the report.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rehearsal_plan::{Backlog, DuringOutage, InFlight, Keep};
 
 use super::*;
-use world::{Character, OUTAGE};
+use world::{Character, OUTAGE, Setting};
 
 mod world;
 
@@ -34,10 +34,10 @@ fn kinds(assessment: &Assessment, weight: Weight) -> Vec<Kind> {
 
 /// Checks that a scaler of some character is always found to be what it is. Its symptoms may be found, too.
 fn check_character(character: Character, named: &[Kind], symptoms: &[Kind]) {
-    for seed in SEEDS {
-        let assessment = assess(&expected(40), &world::observe(character, 40.0, seed));
+    for (seed, poll_s) in SEEDS.flat_map(|seed| [(seed, 2), (seed, 15)]) {
+        let assessment = assess(&expected(40), &world::observe(Setting { character, at_most: 40.0, poll_s, seed }));
         let failed = kinds(&assessment, Weight::Fail);
-        let told = format!("{character:?} with seed {seed}: {:#?}", assessment.findings);
+        let told = format!("{character:?} with seed {seed}, seen every {poll_s} s: {:#?}", assessment.findings);
         assert!(named.iter().all(|kind| failed.contains(kind)), "{told}");
         assert!(failed.iter().all(|kind| named.contains(kind) || symptoms.contains(kind)), "{told}");
         assert_eq!(kinds(&assessment, Weight::Doubt), [], "{told}");
@@ -55,7 +55,7 @@ fn every_fault_is_always_named() {
     check_character(Character::Slow, &[Slow], &[OutOfBand, Unsettled]);
     check_character(Character::Frozen, &[Frozen], &[OutOfBand, Unsettled]);
     check_character(Character::Flapping, &[Flapping], &[]);
-    check_character(Character::Greedy, &[Greedy], &[OutOfBand, Unsettled]);
+    check_character(Character::Greedy, &[Greedy], &[OutOfBand, Unsettled, Flapping]);
     check_character(Character::Harsh, &[Harsh], &[]);
     check_character(Character::Blind, &[Blind], &[Short, OutOfBand]);
 }
@@ -63,7 +63,10 @@ fn every_fault_is_always_named() {
 #[test]
 fn a_ceiling_is_not_held_against_the_scaler() {
     for seed in SEEDS {
-        let assessment = assess(&expected(6), &world::observe(Character::Healthy, 6.0, seed));
+        let assessment = assess(
+            &expected(6),
+            &world::observe(Setting { character: Character::Healthy, at_most: 6.0, poll_s: 2, seed }),
+        );
         assert_eq!(kinds(&assessment, Weight::Fail), [], "{:#?}", assessment.findings);
         assert_eq!(kinds(&assessment, Weight::Doubt), [Kind::Ceiling]);
     }
@@ -72,7 +75,7 @@ fn a_ceiling_is_not_held_against_the_scaler() {
 #[test]
 fn what_our_own_failed_looks_hide_is_doubted() {
     for seed in SEEDS {
-        let mut seen = world::observe(Character::Blind, 40.0, seed);
+        let mut seen = world::observe(Setting { character: Character::Blind, at_most: 40.0, poll_s: 2, seed });
         let at_s = (OUTAGE.start + 1) as f64;
         seen.failures.push(Failure { at_s, of: "cpu".to_owned(), why: "timed out".to_owned() });
         let assessment = assess(&expected(40), &seen);

@@ -27,6 +27,7 @@ const PER_INSTANCE: f64 = 500.0;
 struct World {
     character: Character,
     at_most: f64,
+    poll_s: i64,
     random: Xoshiro256PlusPlus,
     desired: f64,
     /// Until when each instance boots.
@@ -41,11 +42,24 @@ struct World {
     seen: Observations,
 }
 
+/// What differs from run to run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setting {
+    pub character: Character,
+    /// The scaler's upper bound.
+    pub at_most: f64,
+    /// Every how many seconds the numbers of instances are looked at.
+    pub poll_s: i64,
+    pub seed: u64,
+}
+
 /// Plays the whole run.
-pub(super) fn observe(character: Character, at_most: f64, seed: u64) -> Observations {
+pub(super) fn observe(setting: Setting) -> Observations {
+    let Setting { character, at_most, poll_s, seed } = setting;
     let mut world = World {
         character,
         at_most,
+        poll_s,
         random: Xoshiro256PlusPlus::seed_from_u64(seed),
         desired: 2.0,
         booting: Vec::new(),
@@ -134,7 +148,7 @@ impl World {
         self.draining.retain(|until| *until > second);
     }
 
-    /// Sees the numbers of instances every 2 s, of which one look in 50 fails, and the rest every second.
+    /// Sees the numbers of instances as often as it is told, of which one look in 50 fails, and the rest every second.
     fn look(&mut self, second: i64, users: f64) {
         let ordinary = if self.random.random_bool(0.2) { 1.0 } else { 0.0 };
         let errors = ordinary + std::mem::take(&mut self.cut);
@@ -143,7 +157,7 @@ impl World {
         let is_missing = OUTAGE.contains(&second) || self.random.random_bool(0.01);
         let cpu = 20.0 * users / (PER_INSTANCE * self.ready) + self.noise(0.7);
         push(self.seen.metrics.entry("cpu".to_owned()).or_default(), at_s, (!is_missing).then_some(cpu));
-        if second % 2 == 1 {
+        if second % self.poll_s != 0 {
             return;
         }
         let has_failed = self.random.random_bool(0.02);
@@ -159,7 +173,10 @@ impl World {
             (&mut seen.ready, self.ready),
             (&mut seen.draining, draining),
         ];
-        all.into_iter().for_each(|(series, value)| push(series, at_s, (!has_failed).then_some(value)));
+        for (series, value) in all {
+            push(series, at_s, (!has_failed).then_some(value));
+            series.max_age_s = 3.0 * self.poll_s as f64;
+        }
     }
 }
 
