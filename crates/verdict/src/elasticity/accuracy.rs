@@ -24,6 +24,18 @@ use super::Figures;
 use super::steps::{Common, StepFunction};
 use crate::case::Extent;
 
+/// The names of all figures that compare supply with demand.
+pub(super) const NAMES: [&str; 8] = [
+    "under_accuracy",
+    "over_accuracy",
+    "under_accuracy_relative",
+    "over_accuracy_relative",
+    "under_share",
+    "over_share",
+    "jitter",
+    "instability",
+];
+
 /// What is averaged over time: a number that follows from demand and supply, in this order.
 type Height = fn(f64, f64) -> f64;
 
@@ -121,17 +133,6 @@ mod tests {
         ];
         check(&demand, &supply, expected);
     }
-
-    const NAMES: [&str; 8] = [
-        "under_accuracy",
-        "over_accuracy",
-        "under_accuracy_relative",
-        "over_accuracy_relative",
-        "under_share",
-        "over_share",
-        "jitter",
-        "instability",
-    ];
 
     #[test]
     fn a_perfect_match_is_all_zero_and_one_more_is_one_more() {

@@ -5,25 +5,11 @@ use std::collections::BTreeMap;
 use rehearsal_plan::Capacity;
 use serde::{Deserialize, Serialize};
 
-use super::{Assessment, Figures, KeptBand, Sample, Step};
+use super::{Assessment, Figures, KeptBand, Sample, Step, accuracy};
 
-/// The figures that every assessment names.
-const FIGURES: [&str; 14] = [
-    "under_accuracy",
-    "over_accuracy",
-    "under_accuracy_relative",
-    "over_accuracy_relative",
-    "under_share",
-    "over_share",
-    "jitter",
-    "instability",
-    "tick_s",
-    "observed_share",
-    "readiness_s",
-    "overshoot",
-    "reversals",
-    "errors_while_draining",
-];
+/// The figures that every assessment names beside those that compare supply with demand.
+const OTHERS: [&str; 6] =
+    ["tick_s", "observed_share", "readiness_s", "overshoot", "reversals", "errors_while_draining"];
 
 /// An assessment as it is written and read.
 #[derive(Clone, Serialize, Deserialize)]
@@ -41,7 +27,7 @@ pub(super) struct Row {
 impl From<Assessment> for Row {
     fn from(assessment: Assessment) -> Row {
         let Assessment { capacity, figures, steps, bands, series, findings: _ } = assessment;
-        let all = FIGURES.map(|name| (name.to_owned(), None)).into_iter();
+        let all = accuracy::NAMES.into_iter().chain(OTHERS).map(|name| (name.to_owned(), None));
         let known = figures.into_iter().map(|(name, value)| (name, Some(value)));
         Row { observed: true, capacity, steps, bands, series, figures: all.chain(known).collect() }
     }

@@ -153,6 +153,8 @@ fn a_flicker_is_no_step_and_a_ramp_has_rises() {
     let steps = assess(&expected(40), &seen).steps;
     assert_eq!(steps.iter().map(|step| (step.at_s, step.from, step.to)).collect::<Vec<_>>(), [(100.0, 2.0, 5.0)]);
     assert_eq!(steps[0].readiness_s, Some(56.0), "the later rise, from its own instant");
+    during(&mut seen.demand, 595.0, 600.0, Some(9.0));
+    assert_eq!(assess(&expected(40), &seen).steps.len(), 1, "nobody knows whether it would have lasted");
 }
 
 #[test]
@@ -220,6 +222,34 @@ fn findings_say_what_was_expected_and_what_happened() {
         "Fail OutOfBounds: 41 instances wanted at 310 s, and out of bounds for 10 s in all; expected was never more than 40 instances [310, 320)",
     ];
     check(&plan, &seen, &bounds);
+}
+
+#[test]
+fn turning_round_with_the_load_is_not_flapping() {
+    let plan = AutoscalerPlan { settle_within: None, keep: Vec::new(), ..expected(40) };
+    let waves = |seen: &mut Observations, late_s: f64| {
+        for from_s in [200.0, 300.0, 400.0, 500.0] {
+            let wanted = Some(if from_s % 200.0 == 0.0 { 8.0 } else { 4.0 });
+            during(&mut seen.demand, from_s, 600.0, wanted);
+            for series in [&mut seen.desired, &mut seen.running, &mut seen.ready] {
+                during(series, from_s + late_s, 600.0, wanted);
+            }
+        }
+    };
+    let mut seen = calm();
+    waves(&mut seen, 20.0);
+    check(&plan, &seen, &[]);
+    seen.demand = Series::default();
+    let doubt = "Doubt Flapping: the scaler turned round 3 times within 300 s, from 220 s on; whether the load did so too is not known [220, 520)";
+    let unknown =
+        "Tell Unseen: whether supply followed demand is not judged: nobody knows what one instance carries [0, 600)";
+    check(&AutoscalerPlan { capacity: None, react_within: None, ..plan.clone() }, &seen, &[doubt, unknown]);
+    let mut seen = calm();
+    during(seen.metrics.get_mut("cpu").unwrap(), 300.0, 420.0, None);
+    for (from_s, wanted) in [(310.0, 2.0), (330.0, 5.0), (350.0, 4.0), (370.0, 5.0)] {
+        during(&mut seen.desired, from_s, 600.0, Some(wanted));
+    }
+    assert_eq!(kinds(&assess(&plan, &seen), Weight::Fail), [Kind::Blind], "the outage made it do so");
 }
 
 #[test]
