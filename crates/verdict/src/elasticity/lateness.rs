@@ -97,8 +97,8 @@ fn late(view: &View<'_>, answers: &[Answered]) -> Option<ScalerFinding> {
         let always = view.decided().highest(view.run.from_s, view.run.to_s).map_or("few".to_owned(), amounts::number);
         let most = late.iter().map(|rise| rise.level).fold(0.0, f64::max);
         let text = format!(
-            "the scaler never changed anything: it stayed at {always} while the load needed up to {}, the first of \
-             them at {} and ready {allowed} later",
+            "the scaler never changed anything: it stayed at {always} while the load needed up to {} from {} on; \
+             more were to be ready within {allowed}",
             instances(most),
             seconds(from_s),
         );

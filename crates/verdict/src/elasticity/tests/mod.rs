@@ -209,6 +209,12 @@ fn findings_say_what_was_expected_and_what_happened() {
     let unsettled = "Fail Unsettled: after the load went from 2 to 4 instances at 100 s, supply settled after 200 s: it was to cover demand for 30 s from 180 s on at the latest [100, 600)";
     check(&plan, &seen, &[slow, unsettled]);
     let mut seen = calm();
+    for series in [&mut seen.desired, &mut seen.running, &mut seen.ready] {
+        during(series, 0.0, 600.0, Some(2.0));
+    }
+    let frozen = "Fail Frozen: the scaler never changed anything: it stayed at 2 while the load needed up to 4 instances from 100 s on; more were to be ready within 90 s [100, 600)";
+    check(&AutoscalerPlan { settle_within: None, ..plan.clone() }, &seen, &[frozen]);
+    let mut seen = calm();
     during(&mut seen.ready, 400.0, 550.0, Some(3.0));
     let short = "Fail Short: 3 instances were ready where the load needed 4: supply had been too low for more than 90 s by 490 s, without a rise of the load [400, 550)";
     check(&plan, &seen, &[short]);
