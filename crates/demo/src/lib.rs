@@ -4,23 +4,27 @@
 //! tests. Viewers sign in, read the programme, hold a WebSocket or a long poll, hear what the
 //! director broadcasts and vote. It counts what it answered ([`Counters`]), so that a report can
 //! be held against the truth, and knows which users it saw from more than one agent ([`Users`]):
-//! requests say whose they are in `x-rehearsal-agent` and `x-rehearsal-user`. It listens on one
+//! requests say whose they are in `x-rehearsal-agent` and `x-rehearsal-user`. If asked it plays a
+//! system of instances that an autoscaler adds and takes away ([`Scaling`]). It listens on one
 //! address, keeps all in memory and forgets all at the end; it has no TLS and no protection
 //! against abuse beyond bounds on what it buffers.
 #![forbid(unsafe_code)]
 
 mod caller;
 mod counters;
+mod ends;
 mod polling;
 mod presence;
 mod refusal;
 mod routes;
+mod scaling;
 mod seconds;
 mod session;
 mod sockets;
 mod stays;
 
 pub use counters::{AgentCounters, Counters, SocketsOpened};
+pub use scaling::{Band, Behaviour, Overload, Scaling, ScalingError, UnknownBehaviour};
 pub use seconds::{PerSecond, Seconds};
 pub use stays::{LiveTwice, Stay, UserStays, Users};
 
@@ -43,8 +47,10 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use counters::Ledger;
+use ends::{Ends, Told};
 use polling::EventLog;
 use presence::Presence;
+use scaling::{Balancer, Member};
 use session::Sessions;
 use sockets::{Sockets, Takeover};
 
@@ -70,12 +76,15 @@ pub struct Options {
     pub listen: SocketAddr,
     /// How long a poll hangs before it is answered without events.
     pub poll_wait: Duration,
+    /// How it is scaled; without, it has room for everybody and no `/admin/autoscaler/*`.
+    pub autoscaler: Option<Scaling>,
 }
 
 impl Default for Options {
-    /// A free port on loopback, and polls that hang for 25 s.
+    /// A free port on loopback, polls that hang for 25 s, no autoscaler.
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), poll_wait: Duration::from_secs(25) }
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self { listen, poll_wait: Duration::from_secs(25), autoscaler: None }
     }
 }
 
@@ -93,16 +102,20 @@ impl Demo {
     /// Starts a demo system on the current tokio runtime, which needs I/O and time.
     ///
     /// # Errors
-    /// When the address cannot be listened on.
+    /// When the address cannot be listened on, or it cannot be scaled as it is asked to
+    /// ([`ScalingError`] as [`io::ErrorKind::InvalidInput`]).
     ///
     /// # Panics
     /// Outside a tokio runtime.
     pub fn start(options: Options) -> io::Result<Self> {
+        if let Some(scaling) = &options.autoscaler {
+            scaling.check().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        }
         let listener = listen(options.listen)?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared::new(options.poll_wait));
+        let shared = Arc::new(Shared::new(options.poll_wait, options.autoscaler));
         let (stop, stopping) = watch::channel(());
-        let accepting = tokio::spawn(accept(listener, shared.clone(), stopping));
+        let accepting = tokio::spawn(run(listener, shared.clone(), stopping));
         Ok(Self { address, shared, stop, accepting })
     }
 
@@ -122,7 +135,8 @@ impl Demo {
     }
 
     /// Stops listening and closes every connection, within 1 s: requests in hand are answered,
-    /// polls without events, WebSockets are closed with 1001 (going away).
+    /// polls without events, WebSockets are closed with 1001 (going away). Requests that wait for an
+    /// overloaded instance are cut off.
     pub async fn stop(self) {
         drop(self.stop);
         // An error would say that the task panicked or was cancelled: either way it has ended.
@@ -138,16 +152,18 @@ struct Shared {
     sessions: Sessions,
     sockets: Sockets,
     log: EventLog,
+    balancer: Option<Arc<Balancer>>,
 }
 
 impl Shared {
-    fn new(poll_wait: Duration) -> Self {
+    fn new(poll_wait: Duration, autoscaler: Option<Scaling>) -> Self {
         Self {
             ledger: Ledger::default(),
             presence: Arc::default(),
             sessions: Sessions::default(),
             sockets: Sockets::new(),
             log: EventLog::new(poll_wait),
+            balancer: autoscaler.map(Balancer::new),
         }
     }
 
@@ -164,6 +180,17 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// Serves until the demo stops.
+async fn run(listener: TcpListener, shared: Arc<Shared>, stopping: watch::Receiver<()>) {
+    let serving = accept(listener, shared.clone(), stopping.clone());
+    match &shared.balancer {
+        Some(balancer) => {
+            tokio::join!(serving, balancer.run(stopping));
+        }
+        None => serving.await,
+    }
+}
+
 /// Owns the connections, each a task, from the first to the last.
 async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stopping: watch::Receiver<()>) {
     let router = routes::router(shared.clone());
@@ -173,7 +200,9 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stopping: watch:
             // Somebody connects.
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(serve(stream, router.clone(), shared.clone(), stopping.clone()));
+                    let member = shared.balancer.as_ref().map(Balancer::enter);
+                    let ends = Ends { stopping: stopping.clone(), member };
+                    connections.spawn(serve(stream, router.clone(), shared.clone(), ends));
                 }
                 Err(_) => sleep(ACCEPT_REST).await,
             },
@@ -193,28 +222,27 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stopping: watch:
 
 /// Serves one connection to its end: requests, then the WebSocket if one asked for it. Both run
 /// in this task, because a second one for each of 300,000 viewers would be felt.
-async fn serve(stream: TcpStream, router: Router, shared: Arc<Shared>, mut stopping: watch::Receiver<()>) {
+async fn serve(stream: TcpStream, router: Router, shared: Arc<Shared>, mut ends: Ends) {
     // Answers are small and somebody measures them: none may wait for an acknowledgement. If
     // this fails the connection is already broken, which serving it will find out.
     let _ = stream.set_nodelay(true);
     let takeover = Takeover::default();
-    if answer_requests(stream, router, &takeover, &mut stopping).await.is_ok()
+    if answer_requests(stream, router, &takeover, &mut ends).await.is_ok()
         && let Some(accepted) = takeover.take()
     {
-        sockets::run(accepted, &shared.ledger, &mut stopping).await;
+        sockets::run(accepted, &shared.ledger, &mut ends).await;
     }
 }
 
-async fn answer_requests(
-    stream: TcpStream,
-    router: Router,
-    takeover: &Takeover,
-    stopping: &mut watch::Receiver<()>,
-) -> hyper::Result<()> {
+async fn answer_requests(stream: TcpStream, router: Router, takeover: &Takeover, ends: &mut Ends) -> hyper::Result<()> {
+    let line = ends.member.as_ref().map(Member::line);
     let routes = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         if request.headers().contains_key(UPGRADE) {
             request.extensions_mut().insert(takeover.clone());
+        }
+        if let Some(line) = &line {
+            request.extensions_mut().insert(line.clone());
         }
         routes.call(request)
     });
@@ -224,10 +252,14 @@ async fn answer_requests(
     tokio::select! {
         // The client is done, or takes the connection over for a WebSocket.
         ended = connection.as_mut() => ended,
-        // The demo stops: what is in hand is answered, nothing more is read.
-        _ = stopping.changed() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+        told = ends.told() => match told {
+            // What is in hand is answered, nothing more is read.
+            Told::Stop => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+            // What is in hand never gets an answer.
+            Told::Cut => Ok(()),
         }
     }
 }

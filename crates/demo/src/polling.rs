@@ -20,6 +20,7 @@ use crate::Shared;
 use crate::caller::{Caller, unix_second};
 use crate::refusal::Refusal;
 use crate::routes::Uncounted;
+use crate::scaling::{Line, asked_to_leave};
 use crate::sockets::Event;
 
 /// Events that are kept for clients between two polls. A client that misses more than these is
@@ -140,6 +141,7 @@ pub(crate) struct PollQuery {
 pub(crate) async fn poll(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
+    line: Option<Extension<Line>>,
     query: Result<Query<PollQuery>, QueryRejection>,
 ) -> Result<Response, Refusal> {
     let Query(PollQuery { cursor }) = query?;
@@ -148,7 +150,12 @@ pub(crate) async fn poll(
         let opening = Page { cursor: shared.log.end(), ..Page::default() };
         return Ok((Extension(Uncounted), opening).into_response());
     };
-    let page = shared.log.after(cursor).await;
+    let mut line = line.map(|Extension(line)| line);
+    let page = tokio::select! {
+        page = shared.log.after(cursor) => page,
+        // What it has not heard by now it hears from another instance.
+        () = asked_to_leave(&mut line) => Page { cursor, ..Page::default() },
+    };
     let events = page.events.iter().map(|event| event.name());
     shared.ledger.delivered(events, caller.agent(), unix_second());
     Ok(page.into_response())

@@ -20,6 +20,8 @@ pub(crate) enum Refusal {
     NoSignIn,
     #[error("this session has already voted on this ballot")]
     AlreadyVoted,
+    #[error("all instances are full: try again later")]
+    Overloaded,
     #[error("there is nothing at this path")]
     NotFound,
     #[error("reading the query")]
@@ -36,6 +38,7 @@ impl Refusal {
             Self::NoSession => StatusCode::UNAUTHORIZED,
             Self::AlreadyVoted => StatusCode::CONFLICT,
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoSignIn | Self::Query(_) | Self::Body(_) | Self::Handshake(_) => StatusCode::BAD_REQUEST,
         }
     }

@@ -20,6 +20,7 @@ use crate::caller::{Caller, unix_second};
 use crate::counters::{Answer, Counters, OTHER};
 use crate::polling;
 use crate::refusal::{Refusal, read_json};
+use crate::scaling::{self, in_turn};
 use crate::session::{Token, Viewer, set_cookie};
 use crate::sockets::{self, Envelope, Event};
 use crate::stays::Users;
@@ -52,11 +53,14 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         router = router.route(path, methods.layer(counted(path)));
     }
     router
-        .route("/socket", get(sockets::open))
+        .route("/socket", get(sockets::open).layer(from_fn_with_state(shared.clone(), in_turn)))
         .route("/admin/broadcast", post(broadcast))
         .route("/admin/counters", get(counters))
         .route("/admin/users", get(users))
         .route("/admin/reset", post(reset))
+        .route("/admin/autoscaler/supply", get(scaling::supply))
+        .route("/admin/autoscaler/metrics", get(scaling::metrics))
+        .route("/admin/autoscaler/activities", get(scaling::activities))
         .route("/admin/{*rest}", any(not_found))
         .fallback(not_found.layer(counted(OTHER)))
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -79,7 +83,7 @@ async fn count(State(counted): State<Counted>, request: Request, next: Next) -> 
     let method = method_name(request.method());
     let caller = Caller::of(request.headers());
     let _visit = counted.shared.presence.enter(&caller);
-    let response = next.run(request).await;
+    let response = in_turn(State(counted.shared.clone()), request, next).await;
     if response.extensions().get::<Uncounted>().is_none() {
         let answer = Answer { method, path: counted.path, status: response.status().as_u16() };
         counted.shared.ledger.answered(answer, caller.agent(), unix_second());

@@ -14,8 +14,8 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, watch};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
@@ -26,9 +26,11 @@ use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 use crate::Shared;
 use crate::caller::{Caller, unix_second};
 use crate::counters::{Ledger, OTHER};
+use crate::ends::{Ends, Told};
 use crate::presence::Visit;
 use crate::refusal::Refusal;
 use crate::routes::MAX_BODY;
+use crate::scaling::{Line, Member, asked_to_leave};
 use crate::session::Viewer;
 
 /// Events that a socket may be behind before it is closed.
@@ -144,15 +146,16 @@ pub(crate) async fn open(
 }
 
 /// Serves a WebSocket to its end.
-pub(crate) async fn run(accepted: Accepted, ledger: &Ledger, stopping: &mut watch::Receiver<()>) {
+pub(crate) async fn run(accepted: Accepted, ledger: &Ledger, ends: &mut Ends) {
+    let line = ends.member.as_ref().map(Member::became_socket);
     let Ok(upgraded) = accepted.upgrade.await else {
         return;
     };
     let io = TokioIo::new(upgraded);
     let stream = WebSocketStream::from_raw_socket(io, Role::Server, Some(small_buffers())).await;
     let Accepted { events, agent, visit: _visit, .. } = accepted;
-    let mut socket = Socket { stream, events, agent, ledger };
-    if let Err(end) = socket.talk(stopping).await {
+    let mut socket = Socket { stream, events, agent, ledger, line };
+    if let Err(end) = socket.talk(ends).await {
         socket.close(end).await;
     }
 }
@@ -174,6 +177,10 @@ enum End {
     Overrun,
     /// The demo stops.
     Stopping,
+    /// The instance drains.
+    Draining,
+    /// The instance is killed.
+    Cut,
 }
 
 impl From<tungstenite::Error> for End {
@@ -182,15 +189,25 @@ impl From<tungstenite::Error> for End {
     }
 }
 
+impl From<Told> for End {
+    fn from(told: Told) -> Self {
+        match told {
+            Told::Stop => Self::Stopping,
+            Told::Cut => Self::Cut,
+        }
+    }
+}
+
 struct Socket<'a> {
     stream: WebSocketStream<TokioIo<Upgraded>>,
     events: broadcast::Receiver<Arc<Event>>,
     agent: Option<Arc<str>>,
     ledger: &'a Ledger,
+    line: Option<Line>,
 }
 
 impl Socket<'_> {
-    async fn talk(&mut self, stopping: &mut watch::Receiver<()>) -> Result<(), End> {
+    async fn talk(&mut self, ends: &mut Ends) -> Result<(), End> {
         loop {
             tokio::select! {
                 // The director speaks to everybody.
@@ -201,8 +218,10 @@ impl Socket<'_> {
                 },
                 // The client says something, or ends.
                 message = self.stream.next() => self.hear(message.ok_or(End::Gone)??).await?,
-                // The demo stops.
-                _ = stopping.changed() => return Err(End::Stopping),
+                // The demo stops, or its instance is killed.
+                told = ends.told() => return Err(told.into()),
+                // Its instance drains, and it is this socket's time.
+                () = asked_to_leave(&mut self.line) => return Err(End::Draining),
             }
         }
     }
@@ -243,8 +262,9 @@ impl Socket<'_> {
     /// Says why and waits for the client to agree, but not for long.
     async fn close(&mut self, end: End) {
         let (code, reason) = match end {
-            End::Gone => return,
+            End::Gone | End::Cut => return,
             End::Overrun => (CloseCode::Again, "too slow"),
+            End::Draining => (CloseCode::Restart, "the instance goes, another one is there"),
             End::Stopping => (CloseCode::Away, "the demo stops"),
         };
         let frame = CloseFrame { code, reason: reason.into() };

@@ -1,0 +1,340 @@
+//! Which instances there are, in which state, and which connections each has. Pure: time is passed
+//! in, as time since the start, and what is to be done to connections is returned as orders.
+//!
+//! | state | when | then | its connections |
+//! |---|---|---|---|
+//! | – | scaled out | booting for `boot` | none |
+//! | booting | `boot` is over | ready | – |
+//! | booting | scaled in | gone | – |
+//! | ready | scaled in, in order | draining for `drain` | asked to leave, one after the other |
+//! | ready | scaled in, harshly | draining for `drain` | cut at once |
+//! | draining | `drain` is over | gone | sockets are cut, all others go to another instance |
+
+mod load;
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use super::Scaling;
+use super::behaviour::Ending;
+use super::scaler::Seen;
+use crate::session::Token;
+use load::Load;
+
+/// The part of `drain` in which connections are asked to leave; the rest is for their goodbyes.
+const PACED: f64 = 0.6;
+
+pub(super) type InstanceId = u32;
+pub(super) type ConnectionId = u64;
+
+/// What a connection is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Go on.
+    Stay,
+    /// End in order at this time since the start: a socket closes, a poll is answered.
+    Leave { at: Duration },
+    /// End without a word.
+    Cut,
+}
+
+/// What orders are given to whom.
+pub(super) type Orders = Vec<(ConnectionId, Order)>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Booting { ready_at: Duration },
+    Ready,
+    Draining { gone_at: Duration },
+}
+
+#[derive(Debug)]
+pub(super) struct Instance {
+    pub(super) state: State,
+    /// When that state began.
+    pub(super) since: Duration,
+    pub(super) load: Load,
+}
+
+impl Instance {
+    fn turn(&mut self, state: State, now: Duration) {
+        (self.state, self.since) = (state, now);
+    }
+
+    /// Returns when it changes its state by itself.
+    fn due(&self) -> Option<Duration> {
+        match self.state {
+            State::Booting { ready_at: due } | State::Draining { gone_at: due } => Some(due),
+            State::Ready => None,
+        }
+    }
+}
+
+/// A connection that has asked for something.
+#[derive(Debug, Default)]
+struct Connection {
+    instance: Option<InstanceId>,
+    /// Of its latest request.
+    session: Option<Token>,
+    /// Whether it has become a WebSocket, which cannot go to another instance.
+    is_socket: bool,
+}
+
+impl Connection {
+    fn user(&self, id: ConnectionId) -> User {
+        self.session.map_or(User::Alone(id), User::Session)
+    }
+}
+
+/// Whose load it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum User {
+    Session(Token),
+    /// Nobody has signed in on this connection.
+    Alone(ConnectionId),
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Service {
+    After(Duration),
+    Refused,
+}
+
+/// All instances and their connections.
+#[derive(Debug)]
+pub(super) struct Pool {
+    scaling: Scaling,
+    instances: BTreeMap<InstanceId, Instance>,
+    latest: InstanceId,
+    connections: HashMap<ConnectionId, Connection>,
+    /// The connections of each user that are at an instance; at least one.
+    users: HashMap<User, Vec<ConnectionId>>,
+}
+
+impl Pool {
+    /// Begins with the fewest instances, ready.
+    pub(super) fn new(scaling: Scaling) -> Self {
+        let (connections, users) = Default::default();
+        let mut pool = Self { instances: BTreeMap::new(), latest: 0, connections, users, scaling };
+        for _ in 0..pool.scaling.min {
+            pool.add(State::Ready, Duration::ZERO);
+        }
+        pool
+    }
+
+    pub(super) fn instances(&self) -> impl Iterator<Item = (InstanceId, &Instance)> {
+        self.instances.iter().map(|(id, instance)| (*id, instance))
+    }
+
+    /// Returns the CPU of an instance in percent: its users / its capacity. It may exceed 100, then
+    /// the rest waits.
+    pub(super) fn cpu(&self, instance: &Instance) -> f64 {
+        100.0 * self.fullness(instance)
+    }
+
+    /// Returns how many users are at instances.
+    pub(super) fn users(&self) -> usize {
+        self.users.len()
+    }
+
+    /// Returns what there is for an autoscaler to see.
+    pub(super) fn seen(&self) -> Seen {
+        let ready = || self.instances.values().filter(|instance| instance.state == State::Ready);
+        let count = ready().count();
+        let cpu = ready().map(|instance| self.cpu(instance)).sum::<f64>() / count as f64;
+        let unsettled = (self.instances.len() - count) as u32;
+        Seen { cpu: (count > 0).then_some(cpu), ready: count as u32, unsettled }
+    }
+
+    /// Returns when the next instance changes its state by itself.
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        self.instances.values().filter_map(Instance::due).min()
+    }
+
+    /// Does what has become due.
+    pub(super) fn advance(&mut self, now: Duration) -> Orders {
+        let is_due = |instance: &Instance| instance.due().is_some_and(|due| due <= now);
+        let due: Vec<InstanceId> =
+            self.instances.iter().filter(|(_, instance)| is_due(instance)).map(|(id, _)| *id).collect();
+        let mut orders = Orders::new();
+        for id in due {
+            match self.instance(id).state {
+                State::Booting { ready_at } => self.instance(id).turn(State::Ready, ready_at),
+                State::Draining { .. } => orders.extend(self.end(id)),
+                State::Ready => {}
+            }
+        }
+        orders
+    }
+
+    /// Starts or ends instances until as many are booting or ready as are desired.
+    pub(super) fn scale(&mut self, desired: u32, ending: Ending, now: Duration) -> Orders {
+        let mut leaving = self.by_worth();
+        while leaving.len() < desired as usize {
+            leaving.push(self.add(State::Booting { ready_at: now + self.scaling.boot }, now));
+        }
+        let leaving = leaving.split_off(desired as usize);
+        leaving.into_iter().flat_map(|id| self.take_away(id, ending, now)).collect()
+    }
+
+    /// Gives a request to an instance: to that of its connection, or, if that one drains or there is
+    /// none yet, to the best of the ready ones. Also returns an order if it has come to another.
+    pub(super) fn serve(&mut self, id: ConnectionId, session: Option<Token>) -> (Service, Option<Order>) {
+        self.identify(id, session);
+        let former = self.connection(id).instance;
+        let is_ready = former.is_some_and(|former| self.instance(former).state == State::Ready);
+        let better = if is_ready { None } else { self.choose() };
+        if let Some(better) = better {
+            self.unplace(id);
+            self.place(id, better);
+        }
+        let Some(at) = better.or(former) else {
+            return (Service::Refused, None);
+        };
+        let wait = self.scaling.overload.wait(self.fullness(&self.instances[&at]));
+        // Whoever was asked to leave a draining instance has now left it.
+        (Service::After(wait), former.and(better).map(|_| Order::Stay))
+    }
+
+    /// Counts the connection for the session of its latest request.
+    fn identify(&mut self, id: ConnectionId, session: Option<Token>) {
+        if self.connection(id).session == session {
+            return;
+        }
+        let at = self.unplace(id);
+        self.connection(id).session = session;
+        if let Some(at) = at {
+            self.place(id, at);
+        }
+    }
+
+    /// Notes that the connection is a WebSocket from now on.
+    pub(super) fn became_socket(&mut self, id: ConnectionId) {
+        self.connection(id).is_socket = true;
+    }
+
+    /// Forgets a connection that has ended.
+    pub(super) fn close(&mut self, id: ConnectionId) {
+        if self.connections.contains_key(&id) {
+            self.unplace(id);
+            self.connections.remove(&id);
+        }
+    }
+
+    fn add(&mut self, state: State, now: Duration) -> InstanceId {
+        self.latest += 1;
+        self.instances.insert(self.latest, Instance { state, since: now, load: Load::default() });
+        self.latest
+    }
+
+    /// Returns the instances that count as supply, those first that are best kept: ready ones before
+    /// booting ones, with many connections before those with few, old ones before new ones.
+    fn by_worth(&self) -> Vec<InstanceId> {
+        let is_supply = |instance: &Instance| !matches!(instance.state, State::Draining { .. });
+        let supply = self.instances.iter().filter(|(_, instance)| is_supply(instance));
+        let mut worth: Vec<_> = supply
+            .map(|(id, instance)| (instance.state != State::Ready, u32::MAX - instance.load.connections(), *id))
+            .collect();
+        worth.sort_unstable();
+        worth.into_iter().map(|(_, _, id)| id).collect()
+    }
+
+    fn take_away(&mut self, id: InstanceId, ending: Ending, now: Duration) -> Orders {
+        if self.instance(id).state != State::Ready {
+            self.instances.remove(&id);
+            return Orders::new();
+        }
+        let drain = self.scaling.drain;
+        self.instance(id).turn(State::Draining { gone_at: now + drain }, now);
+        let here = self.connections_of(id);
+        let paced = drain.mul_f64(PACED) / u32::try_from(here.len()).unwrap_or(u32::MAX).max(1);
+        let orders = (0..).zip(here).map(|(n, connection)| match ending {
+            Ending::Drained => (connection, Order::Leave { at: now + paced * n }),
+            Ending::Cut => (connection, Order::Cut),
+        });
+        orders.collect()
+    }
+
+    /// Ends a drained instance.
+    fn end(&mut self, id: InstanceId) -> Orders {
+        let mut orders = Orders::new();
+        for left in self.connections_of(id) {
+            self.unplace(left);
+            let other = if self.connection(left).is_socket { None } else { self.choose() };
+            if let Some(other) = other {
+                self.place(left, other);
+            }
+            let order = if self.connection(left).is_socket { Order::Cut } else { Order::Stay };
+            orders.push((left, order));
+        }
+        self.instances.remove(&id);
+        orders
+    }
+
+    /// Returns the ready instance with the fewest connections that still takes some.
+    fn choose(&self) -> Option<InstanceId> {
+        let open = |instance: &Instance| {
+            instance.state == State::Ready && self.fullness(instance) < self.scaling.overload.refuse_at
+        };
+        let open = self.instances.iter().filter(|(_, instance)| open(instance));
+        open.min_by_key(|(_, instance)| instance.load.connections()).map(|(id, _)| *id)
+    }
+
+    fn fullness(&self, instance: &Instance) -> f64 {
+        instance.load.users() / f64::from(self.scaling.capacity_per_instance)
+    }
+
+    fn place(&mut self, id: ConnectionId, at: InstanceId) {
+        let connection = self.connection(id);
+        connection.instance = Some(at);
+        let user = connection.user(id);
+        self.change_user(user, |connections| connections.push(id));
+    }
+
+    /// Takes a connection from its instance, if it has one, and returns which that was.
+    fn unplace(&mut self, id: ConnectionId) -> Option<InstanceId> {
+        let connection = self.connection(id);
+        let at = connection.instance?;
+        let user = connection.user(id);
+        self.change_user(user, |connections| connections.retain(|other| *other != id));
+        self.connection(id).instance.take();
+        Some(at)
+    }
+
+    /// Changes which connections a user has, and thereby what each of them weighs where it is.
+    fn change_user(&mut self, user: User, change: impl FnOnce(&mut Vec<ConnectionId>)) {
+        let mut connections = self.users.remove(&user).unwrap_or_default();
+        self.weigh(&connections, Load::remove);
+        change(&mut connections);
+        self.weigh(&connections, Load::add);
+        if !connections.is_empty() {
+            self.users.insert(user, connections);
+        }
+    }
+
+    fn weigh(&mut self, connections: &[ConnectionId], how: fn(&mut Load, usize)) {
+        for id in connections {
+            let at = self.connections[id].instance.expect("who is counted for a user is at an instance");
+            how(&mut self.instance(at).load, connections.len());
+        }
+    }
+
+    fn connections_of(&self, instance: InstanceId) -> Vec<ConnectionId> {
+        let here = self.connections.iter().filter(|(_, connection)| connection.instance == Some(instance));
+        let mut here: Vec<ConnectionId> = here.map(|(id, _)| *id).collect();
+        here.sort_unstable();
+        here
+    }
+
+    fn connection(&mut self, id: ConnectionId) -> &mut Connection {
+        self.connections.entry(id).or_default()
+    }
+
+    fn instance(&mut self, id: InstanceId) -> &mut Instance {
+        self.instances.get_mut(&id).expect("an instance ends only when nothing refers to it")
+    }
+}
+
+#[cfg(test)]
+mod tests;
