@@ -7,4 +7,5 @@ mod counting;
 mod presence;
 mod requests;
 mod scaled;
+mod endings;
 mod viewer;

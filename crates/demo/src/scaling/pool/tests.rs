@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::session::Token;
 
 const MS: Duration = Duration::from_millis(1);
 
