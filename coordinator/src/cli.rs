@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use rehearsal_api::ReportFormat;
+use rehearsal_demo::Behaviour;
 use rehearsal_plan::{Launch, duration};
 use serde::{Deserialize, Serialize};
 
@@ -253,6 +254,34 @@ pub struct Demo {
     /// The address to listen on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+    /// Serve from instances of limited capacity that an autoscaler adds and takes away, in this manner
+    #[arg(long, value_name = "healthy|slow|frozen|flapping|greedy|harsh|blind")]
+    pub autoscaler: Option<Behaviour>,
+    #[command(flatten)]
+    pub instances: Instances,
+}
+
+/// The instances of a demo with an autoscaler; what is not said is as usual.
+#[derive(Debug, Args)]
+pub struct Instances {
+    /// Users that an instance serves at full speed [default: 500]
+    #[arg(long, value_name = "USERS", requires = "autoscaler")]
+    pub capacity: Option<u32>,
+    /// Fewest instances, ready at the start [default: 2]
+    #[arg(long, value_name = "N", requires = "autoscaler")]
+    pub min: Option<u32>,
+    /// Most instances [default: 40]
+    #[arg(long, value_name = "N", requires = "autoscaler")]
+    pub max: Option<u32>,
+    /// How long an instance takes to become ready [default: 3s]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, requires = "autoscaler")]
+    pub boot: Option<Duration>,
+    /// How long an instance takes to go [default: 3s]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, requires = "autoscaler")]
+    pub drain: Option<Duration>,
+    /// How often the autoscaler looks at the CPU [default: 1s]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, requires = "autoscaler")]
+    pub every: Option<Duration>,
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {
