@@ -1,7 +1,9 @@
 //! What the demo counted: the truth that a report about it is compared with.
 //!
 //! An answer is counted when it is ready, just before it is written, so whoever has read an answer
-//! finds it in the counters. A message to a WebSocket is counted when it was written.
+//! finds it in the counters. A message to a WebSocket is counted when it was written. When the
+//! demo is scaled, a refused request was answered with 503 and counts as that (a refused upgrade,
+//! like every upgrade, is not among the requests); what was cut off was not answered.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};

@@ -4,9 +4,9 @@
 //! The rule is target tracking: `needed = ⌈ready · cpu / target⌉` instances bring the average CPU
 //! to the target, the middle of the band. It is put in force when the CPU has left the band. Steps
 //! of one instance were the other choice; they follow a show's arrivals too late (67 users a
-//! second fill an instance in 7 s), and with a narrow band they flap all by themselves. With
-//! target tracking the CPU after a decision is at most the target and, from two instances on, more
-//! than half of it: a band whose ends are apart by a quarter of the target on each side holds.
+//! second fill an instance in 7 s), and with a narrow band they flap all by themselves. Here `n`
+//! needed instances end up between `(n − 1) / n` of the target and the target. Where that is below
+//! the band (two instances at 40–70 %: 28–55 %) as many are needed as before, so nothing happens.
 
 use super::Scaling;
 use super::behaviour::{Ending, Habits, Outage, Swing};

@@ -225,3 +225,15 @@ async fn a_request_that_is_cut_off_while_it_waits_is_not_counted() {
     assert!(!counters.requests.contains_key("POST /api/votes") && counters.votes == 0, "{counters:?}");
     demo.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_blind_autoscaler_has_no_metric_and_takes_away_what_is_needed() {
+    let demo = start_scaled(fast(Behaviour::Blind));
+    let observer = Viewer::stranger(&demo);
+    let _crowd = sockets(&demo, &observer, 8).await;
+    until_told(&observer, "metrics", |metrics| metrics["cpu"].is_null()).await;
+    let falls = |activities: &Value| activities.as_array().unwrap().iter().any(|activity| activity["change"] == -1);
+    until_told(&observer, "activities", falls).await;
+    assert_eq!(told(&observer, "metrics").await["users"], 8);
+    demo.stop().await;
+}
