@@ -1,0 +1,29 @@
+//! The adapters, each in a file of its own: from the most general to those that know one system.
+
+mod http;
+mod command;
+mod demo;
+
+use rehearsal_plan::Problem;
+
+use crate::observation::Role;
+use crate::registry::Make;
+use crate::settings::Settings;
+
+/// All of them, by the names that environments use.
+pub const ALL: [(&str, Make); 3] = [
+    ("http", http::make),
+    ("command", command::make),
+    ("demo", demo::make),
+];
+
+/// Complains unless the adapter tells what it is asked to tell.
+fn tells(settings: &mut Settings<'_>, role: Role, roles: &[Role]) -> bool {
+    let can = roles.contains(&role);
+    if !can {
+        let names: Vec<String> = roles.iter().map(Role::to_string).collect();
+        let problem = Problem::new(format!("names an observer that does not tell {role}"));
+        settings.complain_of("observe", problem.hint(format!("it tells {}", names.join(" and "))));
+    }
+    can
+}
