@@ -3,6 +3,7 @@
 mod http;
 mod command;
 mod demo;
+mod prometheus;
 
 use rehearsal_plan::Problem;
 
@@ -11,10 +12,11 @@ use crate::registry::Make;
 use crate::settings::Settings;
 
 /// All of them, by the names that environments use.
-pub const ALL: [(&str, Make); 3] = [
+pub const ALL: [(&str, Make); 4] = [
     ("http", http::make),
     ("command", command::make),
     ("demo", demo::make),
+    ("prometheus", prometheus::make),
 ];
 
 /// Complains unless the adapter tells what it is asked to tell.

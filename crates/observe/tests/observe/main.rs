@@ -9,3 +9,4 @@ mod settings;
 mod web;
 mod command;
 mod demo;
+mod prometheus;
