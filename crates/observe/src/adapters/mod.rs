@@ -4,6 +4,7 @@ mod http;
 mod command;
 mod demo;
 mod prometheus;
+mod haproxy;
 
 use rehearsal_plan::Problem;
 
@@ -12,11 +13,12 @@ use crate::registry::Make;
 use crate::settings::Settings;
 
 /// All of them, by the names that environments use.
-pub const ALL: [(&str, Make); 4] = [
+pub const ALL: [(&str, Make); 5] = [
     ("http", http::make),
     ("command", command::make),
     ("demo", demo::make),
     ("prometheus", prometheus::make),
+    ("haproxy", haproxy::make),
 ];
 
 /// Complains unless the adapter tells what it is asked to tell.

@@ -9,4 +9,5 @@ mod settings;
 mod web;
 mod command;
 mod demo;
+mod haproxy;
 mod prometheus;
