@@ -5,6 +5,7 @@ mod command;
 mod demo;
 mod prometheus;
 mod haproxy;
+mod redis;
 
 use rehearsal_plan::Problem;
 
@@ -13,12 +14,13 @@ use crate::registry::Make;
 use crate::settings::Settings;
 
 /// All of them, by the names that environments use.
-pub const ALL: [(&str, Make); 5] = [
+pub const ALL: [(&str, Make); 6] = [
     ("http", http::make),
     ("command", command::make),
     ("demo", demo::make),
     ("prometheus", prometheus::make),
     ("haproxy", haproxy::make),
+    ("redis", redis::make),
 ];
 
 /// Complains unless the adapter tells what it is asked to tell.

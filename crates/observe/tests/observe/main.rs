@@ -11,3 +11,4 @@ mod command;
 mod demo;
 mod haproxy;
 mod prometheus;
+mod redis;
