@@ -6,6 +6,7 @@ mod demo;
 mod prometheus;
 mod haproxy;
 mod redis;
+mod consul;
 
 use rehearsal_plan::Problem;
 
@@ -14,13 +15,14 @@ use crate::registry::Make;
 use crate::settings::Settings;
 
 /// All of them, by the names that environments use.
-pub const ALL: [(&str, Make); 6] = [
+pub const ALL: [(&str, Make); 7] = [
     ("http", http::make),
     ("command", command::make),
     ("demo", demo::make),
     ("prometheus", prometheus::make),
     ("haproxy", haproxy::make),
     ("redis", redis::make),
+    ("consul", consul::make),
 ];
 
 /// Complains unless the adapter tells what it is asked to tell.

@@ -12,3 +12,4 @@ mod demo;
 mod haproxy;
 mod prometheus;
 mod redis;
+mod consul;
