@@ -7,6 +7,7 @@ mod prometheus;
 mod haproxy;
 mod redis;
 mod consul;
+mod zabbix;
 
 use rehearsal_plan::Problem;
 
@@ -15,7 +16,7 @@ use crate::registry::Make;
 use crate::settings::Settings;
 
 /// All of them, by the names that environments use.
-pub const ALL: [(&str, Make); 7] = [
+pub const ALL: [(&str, Make); 8] = [
     ("http", http::make),
     ("command", command::make),
     ("demo", demo::make),
@@ -23,6 +24,7 @@ pub const ALL: [(&str, Make); 7] = [
     ("haproxy", haproxy::make),
     ("redis", redis::make),
     ("consul", consul::make),
+    ("zabbix", zabbix::make),
 ];
 
 /// Complains unless the adapter tells what it is asked to tell.

@@ -13,3 +13,4 @@ mod haproxy;
 mod prometheus;
 mod redis;
 mod consul;
+mod zabbix;
