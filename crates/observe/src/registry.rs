@@ -55,6 +55,11 @@ impl Registry {
         self.adapters.insert(name.into(), make);
     }
 
+    /// Gives the names of all adapters.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.adapters.keys().map(String::as_str)
+    }
+
     /// Makes the sources of an environment's `autoscaler`: the table `supply` or a list of such tables, the tables of
     /// `metrics` by name, the table `activities` or a list of such tables. Nothing is connected to yet.
     ///
@@ -98,8 +103,7 @@ impl Registry {
     fn source(&self, mut settings: Settings<'_>, role: Role) -> Result<Source, Vec<Problem>> {
         let make = settings.require("observe", |value| {
             let name = settings::text(value)?;
-            let names = self.adapters.keys().map(String::as_str);
-            let unknown = || Problem::new(format!("names no observer: `{name}`")).did_you_mean(&name, names);
+            let unknown = || Problem::new(format!("names no observer: `{name}`")).did_you_mean(&name, self.names());
             self.adapters.get(&name).ok_or_else(unknown)
         });
         // Which keys there may be is known only with the adapter.

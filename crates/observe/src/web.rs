@@ -147,7 +147,15 @@ impl Web {
     /// # Errors
     /// When there is no answer, one that is too long, or a status other than 2xx.
     pub async fn get(&self, url: &Url) -> Result<Answer, Failure> {
-        self.call(Method::GET, url, None).await
+        self.get_with(url, HeaderMap::new()).await
+    }
+
+    /// Gets a document with headers that are those of this call alone.
+    ///
+    /// # Errors
+    /// As for [`Web::get`].
+    pub async fn get_with(&self, url: &Url, headers: HeaderMap) -> Result<Answer, Failure> {
+        self.call(Method::GET, url, headers, None).await
     }
 
     /// Posts a JSON document.
@@ -155,19 +163,25 @@ impl Web {
     /// # Errors
     /// As for [`Web::get`].
     pub async fn post(&self, url: &Url, headers: HeaderMap, document: &Value) -> Result<Answer, Failure> {
-        self.call(Method::POST, url, Some((headers, document))).await
+        self.call(Method::POST, url, headers, Some(document)).await
     }
 
-    async fn call(&self, method: Method, url: &Url, content: Option<(HeaderMap, &Value)>) -> Result<Answer, Failure> {
+    async fn call(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: HeaderMap,
+        document: Option<&Value>,
+    ) -> Result<Answer, Failure> {
         let mut request = Request::new(Full::default());
         *request.method_mut() = method;
         *request.uri_mut() = url.as_str().parse().map_err(|_| Failure::format("the URL is not one that HTTP has"))?;
         *request.headers_mut() = self.headers.clone();
-        if let Some((headers, document)) = content {
+        if let Some(document) = document {
             request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            request.headers_mut().extend(headers);
             *request.body_mut() = Full::from(document.to_string());
         }
+        request.headers_mut().extend(headers);
         let broken = |error: &dyn Error| Failure::Error(ErrorKind::Connection, chain(error));
         let (head, body) = self.client.request(request).await.map_err(|error| broken(&error))?.into_parts();
         let body = Limited::new(body, LONGEST_ANSWER).collect().await.map_err(|error| {

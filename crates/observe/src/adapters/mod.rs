@@ -8,6 +8,7 @@ mod haproxy;
 mod redis;
 mod consul;
 mod zabbix;
+mod kubernetes;
 
 use rehearsal_plan::Problem;
 
@@ -16,7 +17,7 @@ use crate::registry::Make;
 use crate::settings::Settings;
 
 /// All of them, by the names that environments use.
-pub const ALL: [(&str, Make); 8] = [
+pub const ALL: [(&str, Make); 9] = [
     ("http", http::make),
     ("command", command::make),
     ("demo", demo::make),
@@ -25,6 +26,7 @@ pub const ALL: [(&str, Make); 8] = [
     ("redis", redis::make),
     ("consul", consul::make),
     ("zabbix", zabbix::make),
+    ("kubernetes", kubernetes::make),
 ];
 
 /// Complains unless the adapter tells what it is asked to tell.

@@ -6,6 +6,7 @@ mod harness;
 mod real;
 
 mod settings;
+mod pages;
 mod web;
 mod command;
 mod demo;
@@ -14,3 +15,4 @@ mod prometheus;
 mod redis;
 mod consul;
 mod zabbix;
+mod kubernetes;
