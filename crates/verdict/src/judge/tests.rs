@@ -284,7 +284,7 @@ fn what_is_found_of_the_autoscaler_weighs_as_it_says() {
         Circumstances { autoscaler, rules, ..Default::default() }.judge(run.timeline())
     };
     check(&judge(Weight::Fail, good_run()), Verdict::Fail, &["error autoscaler: it was slow [3.5, 4)"]);
-    check(&judge(Weight::Doubt, good_run()), Verdict::Inconclusive, &["warning autoscaler: it was slow [3.5, 4)"]);
+    check(&judge(Weight::Doubt, good_run()), Verdict::Inconclusive, &["doubt autoscaler: it was slow [3.5, 4)"]);
     check(&judge(Weight::Tell, good_run()), Verdict::Pass, &["info autoscaler: it was slow [3.5, 4)"]);
     let mut late = Run::new();
     late.users(10);
@@ -335,8 +335,8 @@ fn odd_hearings_and_cues_without_an_outcome_are_told() {
     let unresolved = UnresolvedCue { name: "close".to_owned(), number: 2, at_s: 9.5, why: "no answer came".to_owned() };
     let mut circumstances = Circumstances { firings: vec![firing], unresolved: vec![unresolved], ..Default::default() };
     let expected = [
-        "doubt cue open_vote #1: 1 agent did not look who was there: of those users nothing is known [9, 9.01)",
         "doubt cue close #2: this firing cannot be judged: no answer came [9.5, 9.5)",
+        "warning cue open_vote #1: 1 agent did not look who was there: of those users nothing is known [9, 9.01)",
         "warning cue open_vote #1: heard again by users that had heard it: 1 time [9, 9.01)",
         "info timeline: an agent could report this stretch only in one piece: its samples are filed under the first second [0, 10)",
         "info cue open_vote #1: also heard by 1 user that came after its instant and count in no share [9, 9.01)",
