@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 const PATIENCE: Duration = Duration::from_secs(40);
 
 const SCENARIO: &str = r#"
-fn plan() { #{ load: arrive(env.users).over("4s").stay("1s"), thresholds: [ "http.failed rate < 1%" ] } }
+fn plan() { #{ load: arrive(env.users).over(env.over).stay("1s"), thresholds: [ "http.failed rate < 1%" ] } }
 fn user() { http::post("/auth/guest"); }
 "#;
 
@@ -19,7 +19,8 @@ fn set(folder: &Path, demo: &Demo) {
     std::fs::write(folder.join("evening.rhai"), SCENARIO).unwrap();
     std::fs::write(folder.join("broken.rhai"), "fn plan() {\n    #{ load: arrive( }\n}\n").unwrap();
     std::fs::create_dir(folder.join("environments")).unwrap();
-    let environment = format!("target = \"http://{}\"\nusers = 40\n[agents]\ncount = 1\n", demo.address());
+    let environment =
+        format!("target = \"http://{}\"\nusers = 40\nover = \"4s\"\n[agents]\ncount = 1\n", demo.address());
     std::fs::write(folder.join("environments/dev.toml"), environment).unwrap();
 }
 
@@ -103,10 +104,11 @@ async fn the_end_of_serve_is_the_end_of_its_runs() {
     let folder = tempfile::tempdir().unwrap();
     set(folder.path(), &demo);
     let served = Served::start(folder.path(), "127.0.0.1:0").await;
-    let wanted = json!({ "scenario": "evening", "set": { "users": "4000" } });
+    let wanted = json!({ "scenario": "evening", "set": { "users": "4000", "over": "60s" } });
     let (_, started) = served.ask(Method::POST, "/api/runs", Some(wanted)).await;
     let run = format!("/api/runs/{}", started["id"].as_str().unwrap());
-    until_answer(&served, &run, |run| run["users"]["live"].as_u64() > Some(0)).await;
+    // They live for moments only: some have come and gone.
+    until_answer(&served, &run, |run| run["users"]["finished"].as_u64() > Some(0)).await;
     assert_eq!(served.stop().await, Some(0));
     let report = Said::of(folder.path(), &["report", "last", "--format", "json"]).await;
     let summary: Value = serde_json::from_str(&report.assert_done().stdout).unwrap();
