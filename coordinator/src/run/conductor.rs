@@ -196,7 +196,7 @@ impl Conductor {
         let before = std::mem::replace(&mut self.looked_at, now);
         if now.since(before) > STANDSTILL && self.started.is_some() {
             let (from_s, to_s) = (self.since_start(before), self.since_start(now));
-            let text = format!("stood still from {from_s:.1} s to {to_s:.1} s: its process was not running");
+            let text = format!("stood still from {from_s:.1} s to {to_s:.1} s: meanwhile it heard and told nothing");
             self.note(EventKind::Run, "coordinator".to_owned(), text);
         }
         match self.life.state {
