@@ -9,7 +9,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::duration;
-use crate::expectations::Band;
 use crate::problem::Problem;
 
 /// What a run expects of the autoscaler under test.
@@ -69,6 +68,17 @@ pub struct Keep {
     /// had its chance to react, and in which it is not held by its own bounds.
     #[serde(default = "Keep::default_share")]
     pub share: f64,
+}
+
+/// The band that a metric of the scaler is to stay in, in the metric's own unit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Band {
+    /// The metric's name in the environment's `autoscaler.metrics`.
+    pub metric: String,
+    /// The lower edge.
+    pub lo: f64,
+    /// The upper edge.
+    pub hi: f64,
 }
 
 /// How far supply may be raised above demand: by the larger of both.
@@ -353,7 +363,8 @@ impl Guard {
         check_metric(&self.metric, "a guard", &mut problems);
         let (Limit::Below(limit) | Limit::Above(limit)) = self.stays;
         if !limit.is_finite() {
-            problems.push(Problem::new(format!("the guard of `{}` has the limit {limit}", self.metric)));
+            let problem = Problem::new(format!("the guard of `{}` has no limit", self.metric));
+            problems.push(problem.hint("say where it stays: guard(…).below(900) or .above(2)"));
         }
         problems
     }

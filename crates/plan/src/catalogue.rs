@@ -59,6 +59,23 @@ pub const FAMILIES: &[&str] = &["custom.", "generator.", AUTOSCALER];
 /// The family of the autoscaler's figures, each of which is one value for the whole run.
 pub const AUTOSCALER: &str = "autoscaler.";
 
+/// Those figures, with the unit of each; what they mean stands with the code that computes them.
+pub const AUTOSCALER_FIGURES: [(&str, &str); 13] = [
+    ("under_accuracy", "instances"),
+    ("over_accuracy", "instances"),
+    ("under_accuracy_relative", "% of demand"),
+    ("over_accuracy_relative", "% of demand"),
+    ("under_share", "% of the time"),
+    ("over_share", "% of the time"),
+    ("jitter", "changes a minute"),
+    ("instability", "% of the ticks"),
+    ("observed_share", "% of the time"),
+    ("readiness_s", "s"),
+    ("overshoot", "instances"),
+    ("reversals", "changes of mind"),
+    ("errors_while_draining", "errors"),
+];
+
 /// Finds a metric of the table.
 #[must_use]
 pub fn metric_named(name: &str) -> Option<&'static Metric> {
@@ -69,6 +86,10 @@ pub fn metric_named(name: &str) -> Option<&'static Metric> {
 #[must_use]
 pub fn kind_of(name: &str) -> Option<Kind> {
     let is_member = |family: &str| name.strip_prefix(family).is_some_and(|member| !member.is_empty());
-    let of_family = || FAMILIES.iter().any(|family| is_member(family)).then_some(Kind::Any);
+    let is_known = || match name.strip_prefix(AUTOSCALER) {
+        Some(figure) => AUTOSCALER_FIGURES.iter().any(|(known, _)| *known == figure),
+        None => FAMILIES.iter().any(|family| is_member(family)),
+    };
+    let of_family = || is_known().then_some(Kind::Any);
     metric_named(name).map(|metric| metric.kind).or_else(of_family)
 }

@@ -26,7 +26,8 @@
 //! can be written as one. The **forecast** says of a plan what it will do.
 //!
 //! A **cue** is a moment of the show that the director fires. A **threshold** is a pass-fail rule over the
-//! run's metrics, which the **catalogue** lists. **Expectations** say how the autoscaler under test is to react.
+//! run's metrics, which the **catalogue** lists. The **autoscaler's plan** says how the autoscaler under test
+//! is to react, and a **guard** what the load must not kill.
 //!
 //! **Data** are files of rows, of which each user draws its own.
 //!
@@ -48,8 +49,8 @@ mod curve;
 mod forecast;
 
 pub mod catalogue;
-mod expectations;
 mod autoscaler;
+mod observed;
 mod threshold;
 
 mod environment;
@@ -59,16 +60,16 @@ mod problem;
 mod units;
 
 pub use autoscaler::{
-    AutoscalerPlan, Backlog, Capacity, Draining, DuringOutage, Flapping, Guard, InFlight, Keep, Limit, Outage,
+    AutoscalerPlan, Backlog, Band, Capacity, Draining, DuringOutage, Flapping, Guard, InFlight, Keep, Limit, Outage,
     Overshoot,
 };
 pub use curve::{curve_csv, read_curve};
 pub use data::{Data, DataSource, Exhausted, LARGEST_DATA, Rows, Source};
 pub use duration::DurationError;
 pub use environment::{Agents, Environment, Http, Launch, Layer, Target};
-pub use expectations::{Band, Expectations};
 pub use forecast::{Forecast, ForecastPoint};
 pub use load::{LONGEST, Load, MOST_PER_SECOND, MOST_USERS, RateStage, Spacing, Stage, Stay};
+pub use observed::{SUPPLY_FIGURES, Unobserved};
 pub use plan::{Cue, CueTime, Plan, Scenario, Takeover};
 pub use problem::{Problem, nearest};
 pub use scale::{Progress, SCALE_HELP, Scale, scaled_loads};

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::autoscaler::{AutoscalerPlan, Guard};
+use crate::catalogue::AUTOSCALER;
 use crate::data::DataSource;
 use crate::duration;
-use crate::expectations::Expectations;
 use crate::load::{Load, MOST_USERS};
 use crate::problem::Problem;
 use crate::schedule::Schedule;
@@ -27,7 +28,9 @@ pub struct Plan {
     #[serde(with = "duration::optional")]
     pub ends_after: Option<Duration>,
     /// What is expected of the autoscaler under test.
-    pub autoscaler: Option<Expectations>,
+    pub autoscaler: Option<AutoscalerPlan>,
+    /// What the load must not kill: the run stops at once when one of these is crossed.
+    pub guards: Vec<Guard>,
     /// The files of data that users draw rows from, by name.
     pub data: BTreeMap<String, DataSource>,
     /// When the slots of an agent move whose connection is gone.
@@ -101,7 +104,8 @@ impl Plan {
                 problems.push(Problem::new(format!("the data `{name}` has no file")));
             }
         }
-        problems.extend(self.autoscaler.iter().flat_map(Expectations::check));
+        problems.extend(self.autoscaler.iter().flat_map(AutoscalerPlan::validate));
+        problems.extend(self.guards.iter().flat_map(Guard::validate));
         problems
     }
 
@@ -158,8 +162,24 @@ impl Plan {
                     Problem::new(format!("the plan has no {tag} `{name}`")).did_you_mean(name, known.iter().copied())
                 }));
             }
+            found.extend(self.autoscaler_problem(threshold));
             problems.extend(found.into_iter().map(|problem| problem.within(format!("threshold `{threshold}`"))));
         }
+    }
+}
+
+impl Plan {
+    /// What is wrong with a threshold on a figure of the autoscaler, which is one value for the whole run.
+    fn autoscaler_problem(&self, threshold: &Threshold) -> Option<Problem> {
+        if !threshold.metric.starts_with(AUTOSCALER) {
+            return None;
+        }
+        if self.autoscaler.is_none() {
+            let problem = Problem::new("the plan does not say that an autoscaler is to be judged");
+            return Some(problem.hint("add `autoscaler: autoscaler().capacity(500)`, or what else you expect of it"));
+        }
+        let is_timed = threshold.abort || threshold.held_for.is_some();
+        is_timed.then(|| Problem::new("a figure of the autoscaler is known only at the end: leave out `for` and `abort`"))
     }
 }
 
@@ -178,7 +198,7 @@ fn check_names<'a>(what: &str, names: impl Iterator<Item = &'a str>, problems: &
 mod tests {
     use super::*;
     use crate::data::Exhausted;
-    use crate::expectations::Band;
+    use crate::autoscaler::{Capacity, Keep, Limit};
     use crate::load::{Spacing, Stay};
 
     fn scenario(name: &str, users: u64) -> Scenario {
@@ -217,14 +237,14 @@ mod tests {
         plan.cues[0].name = "open_votes".into();
         plan.ends_after = Some(Duration::ZERO);
         plan.data.insert("accounts".into(), DataSource { path: String::new(), exhausted: Exhausted::Stop });
-        let keep = vec![Band { metric: "cpu".into(), lo: 30.0, hi: 10.0 }];
-        plan.autoscaler = Some(Expectations {
-            capacity: Some(0.0),
-            keep,
+        plan.autoscaler = Some(AutoscalerPlan {
+            capacity: Some(Capacity::Users(0.0)),
+            keep: vec![Keep::new("cpu", 30.0, 10.0)],
             at_least: Some(3),
             at_most: Some(2),
-            ..Expectations::default()
+            ..AutoscalerPlan::default()
         });
+        plan.guards = vec![Guard { metric: "connections".into(), stays: Limit::Below(f64::NAN) }];
         let found: Vec<String> = plan.check().iter().map(Problem::to_string).collect();
         assert_eq!(
             found,
@@ -235,9 +255,10 @@ mod tests {
                 "threshold `cue.reach{cue:open_vote} rate > 99.9%`: the plan has no cue `open_vote` (hint: did you mean `open_votes`?)",
                 "the run ends as it starts (hint: give `ends_after` a duration above 0)",
                 "the data `accounts` has no file",
-                "autoscaler: a capacity of 0 users per instance is not above 0",
-                "autoscaler: `cpu` cannot stay between 30 and 10",
+                "autoscaler: a capacity of 0 per instance is not above 0",
                 "autoscaler: at least 3 and at most 2 instances exclude each other",
+                "autoscaler: `cpu` cannot stay between 30 and 10",
+                "the guard of `connections` has no limit (hint: say where it stays: guard(…).below(900) or .above(2))",
             ]
         );
         assert_eq!(Plan::default().check()[0].message, "the plan has nothing to run");

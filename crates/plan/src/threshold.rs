@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::catalogue::{Kind, METRICS, kind_of};
+use crate::catalogue::{AUTOSCALER, AUTOSCALER_FIGURES, Kind, METRICS, kind_of};
 use crate::problem::Problem;
 
 mod printer;
@@ -108,8 +108,9 @@ impl Threshold {
     /// When nobody measures a metric of that name; the hint names the nearest one.
     pub fn known_metric(&self) -> Result<Kind, Problem> {
         kind_of(&self.metric).ok_or_else(|| {
-            Problem::new(format!("there is no metric `{}`", self.metric))
-                .did_you_mean(&self.metric, METRICS.iter().map(|metric| metric.name))
+            let figures = AUTOSCALER_FIGURES.map(|(figure, _)| format!("{AUTOSCALER}{figure}"));
+            let known = METRICS.iter().map(|metric| metric.name).chain(figures.iter().map(String::as_str));
+            Problem::new(format!("there is no metric `{}`", self.metric)).did_you_mean(&self.metric, known)
         })
     }
 

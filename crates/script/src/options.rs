@@ -16,7 +16,7 @@ pub const SOCKET: &[&str] = &["headers", "reconnect", "timeout"];
 pub const RECONNECT: &[&str] = &["first", "jitter", "max"];
 /// The keys of the map that `plan()` returns.
 pub const PLAN: &[&str] =
-    &["autoscaler", "cues", "data", "ends_after", "load", "restore", "scenarios", "takeover", "thresholds"];
+    &["autoscaler", "cues", "data", "ends_after", "guards", "load", "restore", "scenarios", "takeover", "thresholds"];
 /// The keys of one entry of `scenarios`.
 pub const SCENARIO: &[&str] = &["load", "name", "run"];
 

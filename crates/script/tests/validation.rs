@@ -30,7 +30,7 @@ fn the_shipped_scenario_is_without_fault() {
     assert_eq!(found.diagnostics, []);
     let plan = found.plan.unwrap();
     assert_eq!((plan.scenarios.len(), plan.cues.len(), plan.thresholds.len()), (1, 1, 4));
-    assert_eq!(plan.autoscaler.unwrap().capacity, Some(500.0));
+    assert_eq!(plan.autoscaler.unwrap().capacity, Some(rehearsal_plan::Capacity::Users(500.0)));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The functions that scenarios can call, one group a file, and the engine that knows them all.
 
+mod autoscaler;
 mod chance;
 mod curve;
 pub(crate) mod data;
@@ -50,6 +51,7 @@ pub(crate) fn engine() -> Engine {
     chance::register(&mut engine);
     measuring::register(&mut engine);
     plan::register(&mut engine);
+    autoscaler::register(&mut engine);
     curve::register(&mut engine);
     data::register(&mut engine);
     engine

@@ -1,4 +1,4 @@
-//! The words of `plan()`: loads, cues and what is expected of the autoscaler.
+//! The words of `plan()`: loads and cues. Those about the autoscaler stand in [`autoscaler`](super::autoscaler).
 //!
 //! A wrong argument does not end the evaluation: the problem is noted with its place and a harmless value goes on, so that
 //! one look shows all mistakes of a plan.
@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use rehearsal_plan::{Band, Cue, CueTime, Expectations, Load, Problem, RateStage, Spacing, Stage, Stay};
+use rehearsal_plan::{Cue, CueTime, Load, Problem, RateStage, Spacing, Stage, Stay};
 use rhai::{Array, Dynamic, Engine, ImmutableString, NativeCallContext, Position};
 
 use crate::value::{duration_of, number_of};
@@ -27,7 +27,7 @@ pub(crate) fn take_noted() -> Vec<Noted> {
     NOTED.with(|noted| noted.take())
 }
 
-fn note(context: &NativeCallContext, message: impl Into<String>) {
+pub(super) fn note(context: &NativeCallContext, message: impl Into<String>) {
     note_problem(context, Problem::new(message));
 }
 
@@ -37,23 +37,23 @@ pub(super) fn note_problem(context: &NativeCallContext, Problem { message, hint 
 }
 
 /// The value, or its default after a note of what is wrong with it.
-fn or_noted<T: Default>(context: &NativeCallContext, read: Result<T, String>) -> T {
+pub(super) fn or_noted<T: Default>(context: &NativeCallContext, read: Result<T, String>) -> T {
     read.unwrap_or_else(|error| {
         note(context, format!("{}(): {error}", context.fn_name()));
         T::default()
     })
 }
 
-fn duration(context: &NativeCallContext, d: &Dynamic) -> Duration {
+pub(super) fn duration(context: &NativeCallContext, d: &Dynamic) -> Duration {
     or_noted(context, duration_of(d))
 }
 
-fn whole(context: &NativeCallContext, n: &Dynamic) -> u64 {
+pub(super) fn whole(context: &NativeCallContext, n: &Dynamic) -> u64 {
     let read = number_of(n).filter(|n| n.fract() == 0.0 && (0.0..=1e15).contains(n)).map(|n| n as u64);
     or_noted(context, read.ok_or_else(|| format!("{n} is not a whole number of at least 0")))
 }
 
-fn number(context: &NativeCallContext, n: &Dynamic) -> f64 {
+pub(super) fn number(context: &NativeCallContext, n: &Dynamic) -> f64 {
     or_noted(context, number_of(n).ok_or_else(|| format!("{n} is not a number")))
 }
 
@@ -68,7 +68,6 @@ pub(super) fn register(engine: &mut Engine) {
     register_loads(engine);
     register_arrivals(engine);
     register_cues(engine);
-    register_expectations(engine);
 }
 
 fn register_loads(engine: &mut Engine) {
@@ -199,38 +198,4 @@ fn register_cues(engine: &mut Engine) {
             cue.clone()
         },
     );
-}
-
-fn register_expectations(engine: &mut Engine) {
-    engine.register_type_with_name::<Expectations>("Autoscaler");
-    engine.register_fn("autoscaler", Expectations::default);
-    engine.register_fn("capacity", |context: NativeCallContext, all: &mut Expectations, n: Dynamic| {
-        all.capacity = Some(number(&context, &n));
-        all.clone()
-    });
-    engine.register_fn("react_within", |context: NativeCallContext, all: &mut Expectations, d: Dynamic| {
-        all.react_within = Some(duration(&context, &d));
-        all.clone()
-    });
-    engine.register_fn(
-        "keep",
-        |context: NativeCallContext, all: &mut Expectations, metric: ImmutableString, lo: Dynamic, hi: Dynamic| {
-            let (lo, hi) = (number(&context, &lo), number(&context, &hi));
-            all.keep.push(Band { metric: metric.to_string(), lo, hi });
-            all.clone()
-        },
-    );
-    engine.register_fn("at_least", |context: NativeCallContext, all: &mut Expectations, n: Dynamic| {
-        all.at_least = Some(instances(&context, &n));
-        all.clone()
-    });
-    engine.register_fn("at_most", |context: NativeCallContext, all: &mut Expectations, n: Dynamic| {
-        all.at_most = Some(instances(&context, &n));
-        all.clone()
-    });
-}
-
-fn instances(context: &NativeCallContext, n: &Dynamic) -> u32 {
-    let n = whole(context, n);
-    or_noted(context, u32::try_from(n).map_err(|_| format!("{n} instances are out of range")))
 }

@@ -113,7 +113,7 @@ fn look(findings: &mut Findings, environment: &Environment, files: &ReadFile) ->
         true
     });
     names.finish(findings);
-    let evaluated = with_files(files, || plan::evaluate(&program, findings))?;
+    let evaluated = with_files(files, || plan::evaluate(&program, environment, findings))?;
     draws.finish(&evaluated, findings);
     leaving::look(&program, &evaluated.plan, findings);
     Some(evaluated)

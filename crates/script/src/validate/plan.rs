@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use rehearsal_plan::{Cue, Expectations, LARGEST_DATA, Load, Plan, Scenario, Takeover, Threshold, ThresholdError};
+use rehearsal_plan::{AutoscalerPlan, Cue, Environment, Guard, LARGEST_DATA, Load, Plan, Scenario, Takeover, Threshold, ThresholdError};
 use rhai::{Array, Dynamic, Map, Position};
 
 use super::Findings;
 use crate::api::data::Csv;
 use crate::api::plan::take_noted;
-use crate::diagnostic::find_literal;
+use crate::diagnostic::{Severity, find_literal};
 use crate::options::{Options, PLAN, SCENARIO};
 use crate::program::Program;
 use crate::value::text_of;
@@ -21,7 +21,7 @@ pub(super) struct Evaluated {
 }
 
 /// Calls `plan()` and reads what it returns; none when there is nothing to read.
-pub(super) fn evaluate(program: &Program, findings: &mut Findings) -> Option<Evaluated> {
+pub(super) fn evaluate(program: &Program, environment: &Environment, findings: &mut Findings) -> Option<Evaluated> {
     if !program.has_function("plan") {
         let hint = "add `fn plan() { #{ load: arrive(100).over(\"10s\") } }`";
         findings.error(
@@ -49,7 +49,12 @@ pub(super) fn evaluate(program: &Program, findings: &mut Findings) -> Option<Eva
         }
     };
     let evaluated = Reader { findings }.plan(map)?;
-    for problem in evaluated.plan.check() {
+    let observed = evaluated.plan.check_observed(environment.autoscaler.as_ref());
+    for problem in observed.doubts {
+        let at = place_of_named(&findings.source.text, &problem.message);
+        findings.add(at, Severity::Warning, problem.message, problem.hint);
+    }
+    for problem in evaluated.plan.check().into_iter().chain(observed.mistakes) {
         let at = place_of_named(&findings.source.text, &problem.message);
         findings.error(at, problem.message, problem.hint);
     }
@@ -73,7 +78,8 @@ impl Reader<'_, '_> {
             cues: self.list::<Cue>(&mut map, "cues", "cue(…)"),
             thresholds: self.thresholds(&mut map),
             ends_after: self.noted(map.duration("ends_after")).flatten(),
-            autoscaler: self.expectations(&mut map),
+            autoscaler: self.autoscaler(&mut map),
+            guards: self.list::<Guard>(&mut map, "guards", "guard(…)"),
             takeover: self.takeover(&mut map),
             data: data.iter().map(|(name, csv)| (name.clone(), csv.source.clone())).collect(),
             restore: self.noted(map.duration("restore")).flatten(),
@@ -199,9 +205,9 @@ impl Reader<'_, '_> {
         data
     }
 
-    fn expectations(&mut self, map: &mut Options) -> Option<Expectations> {
+    fn autoscaler(&mut self, map: &mut Options) -> Option<AutoscalerPlan> {
         let value = map.take("autoscaler")?;
-        let read = value.try_cast::<Expectations>().ok_or("`autoscaler` takes autoscaler()…".to_owned());
+        let read = value.try_cast::<AutoscalerPlan>().ok_or("`autoscaler` takes autoscaler()…".to_owned());
         self.noted(read)
     }
 
