@@ -97,7 +97,7 @@ fn autoscaler_row(prepared: &Prepared) -> AutoscalerRow {
         Autoscaler::NotObserved => "no observer is configured",
         Autoscaler::Silent | Autoscaler::Observed(_) => "the configured observer never said anything",
     };
-    AutoscalerRow { observed: false, why: why.to_owned() }
+    AutoscalerRow::not_judged(why)
 }
 
 /// Firings of which it is not known when they were sent: who heard them is known all the same, how late is not.

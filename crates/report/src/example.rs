@@ -155,7 +155,7 @@ fn judged(timeline: &Timeline, firings: &[CueFiring], metrics: &MetricSet, thres
         metrics,
         agents: vec![agent("agent-1", 6, false), agent("agent-2", 0, true)],
         generator,
-        autoscaler: AutoscalerRow { observed: false, why: "no observer is configured".to_owned() },
+        autoscaler: AutoscalerRow::not_judged("no observer is configured"),
     })
 }
 

@@ -1,5 +1,6 @@
 //! The report of a run: one value with everything that is told of it, and `summary.json`, its form on disk.
 
+mod autoscaler;
 mod json;
 mod tables;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::view::{UsersNow, users_now};
 
+pub use autoscaler::AutoscalerRow;
 pub use json::{CueRow, ReadError, utc};
 pub(crate) use tables::socket_rows;
 pub use tables::{CallRow, CustomRow, SocketRow, Tables};
@@ -61,15 +63,6 @@ pub struct AgentRow {
     pub clock_bound_s: Option<f64>,
     /// The seconds that it owed and that never arrived.
     pub unobserved: Vec<Span>,
-}
-
-/// What is said of the autoscaler when it was not observed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AutoscalerRow {
-    /// Whether it was observed.
-    pub observed: bool,
-    /// Why it was not.
-    pub why: String,
 }
 
 /// Everything that is told of a run. Serialized, it is `summary.json`, field by field in this order.
@@ -139,7 +132,7 @@ impl RunReport {
             thresholds,
             errors,
             cues: json::rows(cues),
-            autoscaler: input.autoscaler,
+            autoscaler: input.autoscaler.beside(&input.generator),
             agents: input.agents,
             generator: input.generator,
         }

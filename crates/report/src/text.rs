@@ -8,7 +8,7 @@ use rehearsal_metrics::{Kind, Span};
 use rehearsal_verdict::amounts::{count, number, percent, seconds};
 use rehearsal_verdict::{Finding, Grade, Outcome, Severity, Verdict};
 
-use crate::RunReport;
+use crate::{AutoscalerRow, RunReport};
 use layout::{Colour, Paint, Table, clean, length, padded, put, put_wrapped};
 
 mod layout;
@@ -192,8 +192,8 @@ fn generator(report: &RunReport, paint: Paint, out: &mut String) {
         let first = format!("  {} {}:", worst.grade.name(), stretch(worst.from_s as f64, worst.to_s as f64));
         put_wrapped(out, &first, length(&first), &worst.reasons.join(", "));
     }
-    if !report.autoscaler.observed {
-        let text = format!("not judged: {}", report.autoscaler.why);
+    if let AutoscalerRow::NotJudged { why } = &report.autoscaler {
+        let text = format!("not judged: {why}");
         put_wrapped(out, &paint.paint(Colour::Heading, "Autoscaler "), length("Autoscaler "), &text);
     }
 }

@@ -275,15 +275,9 @@ fn judge_autoscaler(evidence: &Evidence<'_>, case: &mut Case) {
 }
 
 fn judge_scaler_finding(evidence: &Evidence<'_>, finding: &ScalerFinding, case: &mut Case) {
-    let extent = Extent { from_s: finding.from_s, to_s: finding.to_s };
-    let statement = Statement { extent, ..evidence.of_run("autoscaler", finding.text.as_str()) };
-    let seconds = Span { from_s: extent.from_s.floor() as i64, to_s: extent.to_s.ceil() as i64 };
-    let is_of_generator = seconds.from_s < seconds.to_s && evidence.generator.fit_parts(seconds).is_empty();
-    match finding.weight {
-        Weight::Fail if is_of_generator => {
-            let text = statement.text + ", but the generator was the limit all that time";
-            case.doubt(Statement { text, ..statement });
-        }
+    let ScalerFinding { weight, kind: _, text, from_s, to_s } = finding.clone().beside(evidence.generator);
+    let statement = Statement { extent: Extent { from_s, to_s }, ..evidence.of_run("autoscaler", text) };
+    match weight {
         Weight::Fail => case.fail(statement),
         Weight::Doubt => case.doubt(statement),
         Weight::Tell => case.tell(statement),

@@ -6,8 +6,8 @@ use rehearsal_metrics::Span;
 use rehearsal_verdict::amounts::{count, number, percent, seconds};
 use rehearsal_verdict::{Outcome, Severity};
 
-use crate::RunReport;
 use crate::junit::verdict_word;
+use crate::{AutoscalerRow, RunReport};
 
 const STYLE: &str = "\
 :root{color-scheme:light dark}\
@@ -118,8 +118,8 @@ fn gaps(report: &RunReport, page: &mut Page) {
     page.table("Agents", &["Agent", "Region", "Users", "Clock", "Missing"], rows);
     let grade = report.generator.grade.map_or("unknown: no agent said anything of itself", |grade| grade.name());
     page.line("p", &format!("The load generator was {grade}."));
-    if !report.autoscaler.observed {
-        page.line("p", &format!("The autoscaler was not judged: {}.", report.autoscaler.why));
+    if let AutoscalerRow::NotJudged { why } = &report.autoscaler {
+        page.line("p", &format!("The autoscaler was not judged: {why}."));
     }
 }
 

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use rehearsal_plan::{AutoscalerPlan, Capacity};
 use serde::{Deserialize, Serialize};
 
-use crate::case::Extent;
+use crate::generator::Generator;
 use view::View;
 
 mod steps;
@@ -34,9 +34,11 @@ mod outage;
 mod backlog;
 mod coverage;
 
+mod finding;
 mod file;
 
 pub use bands::KeptBand;
+pub use finding::{Kind, ScalerFinding, Weight};
 pub use reaction::{Direction, Step};
 pub use steps::Sample;
 
@@ -50,6 +52,9 @@ pub struct Observations {
     pub from_s: f64,
     /// The run time at which the load ended, in seconds.
     pub to_s: f64,
+    /// The load itself, in the unit of the plan's capacity; empty if nobody measured it. It is shown, and judged as
+    /// `demand`.
+    pub load: Series,
     /// How many instances the load needs, as [`demand`] computes it; empty if nobody knows.
     pub demand: Series,
     /// How many instances the scaler wants.
@@ -81,8 +86,9 @@ pub struct Series {
     pub max_age_s: f64,
 }
 
-/// An entry of the scaler's own log.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// An entry of the scaler's own log. Serialized, it is `[at_s, change]`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "(f64, i64)", into = "(f64, i64)")]
 pub struct Activity {
     /// When it decided, in seconds of run time.
     pub at_s: f64,
@@ -112,13 +118,18 @@ pub struct Failure {
     pub why: String,
 }
 
-/// What is to be said of an autoscaler. Serialized, it is `autoscaler` in `summary.json`, without the findings,
-/// which stand among those of the run.
+/// What is to be said of an autoscaler. Serialized, it is `autoscaler` in `summary.json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "file::Row", into = "file::Row")]
 pub struct Assessment {
+    /// The run time from which on it was judged, in seconds.
+    pub from_s: f64,
+    /// The run time until which it was judged, in seconds. The last sample of each series holds until then.
+    pub to_s: f64,
     /// What one instance was taken to carry.
     pub capacity: Option<Capacity>,
+    /// How many instances it may want, as far as the plan says.
+    pub bounds: Bounds,
     /// What could be computed; a figure without evidence is not there.
     pub figures: Figures,
     /// What the scaler did about each step of the load.
@@ -127,67 +138,22 @@ pub struct Assessment {
     pub bands: Vec<KeptBand>,
     /// What was seen, by name, with one sample for every change.
     pub series: BTreeMap<String, Vec<Sample>>,
-    /// What follows.
+    /// The load in the capacity's unit, with one sample for every change. It stands apart from `series`, since a
+    /// metric may well be called `load`.
+    pub load: Vec<Sample>,
+    /// The scaler's own log, in order of time.
+    pub activities: Vec<Activity>,
+    /// What follows. The run's own findings have the same statements, as its judge weighs them.
     pub findings: Vec<ScalerFinding>,
 }
 
-/// One statement about the scaler.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ScalerFinding {
-    /// What it does to the verdict.
-    pub weight: Weight,
-    /// What it is about.
-    pub kind: Kind,
-    /// What was expected, and what happened, when and for how long.
-    pub text: String,
-    /// Where it begins, in seconds of run time.
-    pub from_s: f64,
-    /// Where it ends, in seconds of run time.
-    pub to_s: f64,
-}
-
-/// What a finding does to the verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Weight {
-    /// It fails the run.
-    Fail,
-    /// It leaves the verdict open.
-    Doubt,
-    /// Nothing.
-    Tell,
-}
-
-/// What a finding is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// Capacity came too late.
-    Slow,
-    /// The number of instances never changed.
-    Frozen,
-    /// Capacity was missing although the load had not grown.
-    Short,
-    /// Supply did not stay above demand.
-    Unsettled,
-    /// Far more instances than the load needs.
-    Greedy,
-    /// More and fewer by turns while the load was flat.
-    Flapping,
-    /// Users met errors while instances left.
-    Harsh,
-    /// Instances left with something in flight.
-    Ungraceful,
-    /// The scaler acted wrongly while its metric was missing.
-    Blind,
-    /// More or fewer instances wanted than allowed.
-    OutOfBounds,
-    /// At the upper bound and short: not the scaler's fault.
-    Ceiling,
-    /// A metric was not kept in its band.
-    OutOfBand,
-    /// A queue stayed long.
-    Backlog,
-    /// There is no evidence.
-    Unseen,
+/// The bounds that a plan states.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bounds {
+    /// The fewest instances that the scaler may want; `None` if the plan does not say.
+    pub at_least: Option<u32>,
+    /// The most instances that it may want; `None` if the plan does not say.
+    pub at_most: Option<u32>,
 }
 
 /// Computes how many instances a load needs at every moment, from samples of live users or of requests per
@@ -215,8 +181,21 @@ pub fn assess(plan: &AutoscalerPlan, observations: &Observations) -> Assessment 
     findings.extend(outage::judge(&view));
     findings.extend(backlog::judge(&view));
     findings.sort_by(|one, other| one.weight.cmp(&other.weight).then(one.from_s.total_cmp(&other.from_s)));
-    let figures = figures(&view, &steps);
-    Assessment { capacity: plan.capacity, figures, steps, bands, series: view.series(), findings }
+    let mut activities = observations.activities.clone();
+    activities.sort_by(|one, other| one.at_s.total_cmp(&other.at_s));
+    Assessment {
+        from_s: view.run.from_s,
+        to_s: view.run.to_s,
+        capacity: plan.capacity,
+        bounds: Bounds { at_least: plan.at_least, at_most: plan.at_most },
+        figures: figures(&view, &steps),
+        steps,
+        bands,
+        series: view.series(),
+        load: view.load.points(),
+        activities,
+        findings,
+    }
 }
 
 /// Computes all figures. Those that are not of the SPEC metrics: `observed_share`, the share of the run in
@@ -244,9 +223,12 @@ impl Series {
     }
 }
 
-impl ScalerFinding {
-    fn new(weight: Weight, kind: Kind, extent: Extent, text: impl Into<String>) -> ScalerFinding {
-        ScalerFinding { weight, kind, text: text.into(), from_s: extent.from_s, to_s: extent.to_s }
+impl Assessment {
+    /// Weighs all findings beside the load generator; see [`ScalerFinding::beside`].
+    #[must_use]
+    pub fn beside(self, generator: &Generator) -> Assessment {
+        let findings = self.findings.into_iter().map(|finding| finding.beside(generator)).collect();
+        Assessment { findings, ..self }
     }
 }
 

@@ -363,6 +363,41 @@ fn a_file_has_a_key_for_every_figure() {
     close("under_share", 100.0 * 50.0 / 600.0);
     close("observed_share", 100.0);
     close("jitter", 0.0);
-    let read: Assessment = serde_json::from_value(json).unwrap();
-    assert_eq!(read, Assessment { findings: Vec::new(), ..assessment });
+    assert_eq!(serde_json::from_value::<Assessment>(json).unwrap(), assessment);
+}
+
+#[test]
+fn a_file_has_what_a_picture_needs() {
+    let mut seen = calm();
+    seen.load = Series::new(vec![(0.0, Some(900.0)), (1.0, Some(900.0)), (2.0, None), (100.0, Some(1900.0))], 999.0);
+    seen.activities = vec![Activity { at_s: 400.0, change: -1 }, Activity { at_s: 117.0, change: 2 }];
+    during(&mut seen.ready, 120.0, 400.0, Some(2.0));
+    let assessment = assess(&expected(40), &seen);
+    let json = serde_json::to_value(&assessment).unwrap();
+    let slow = serde_json::json!({
+        "weight": "fail", "kind": "slow", "text": assessment.findings[0].text, "from_s": 100.0, "to_s": 400.0,
+    });
+    let rows = [
+        ("from_s", serde_json::json!(0.0)),
+        ("to_s", serde_json::json!(600.0)),
+        ("bounds", serde_json::json!({ "at_least": 2, "at_most": 40 })),
+        ("load", serde_json::json!([[0.0, 900.0], [2.0, null], [100.0, 1900.0]])),
+        ("activities", serde_json::json!([[117.0, 2], [400.0, -1]])),
+    ];
+    for (key, expected) in rows {
+        assert_eq!(json[key], expected, "{key}");
+    }
+    assert_eq!(json["findings"][0], slow);
+    assert_eq!(serde_json::from_value::<Assessment>(json).unwrap(), assessment);
+}
+
+#[test]
+fn files_from_before_there_was_a_picture_are_read() {
+    let assessment = assess(&expected(40), &calm());
+    let mut json = serde_json::to_value(&assessment).unwrap();
+    for key in ["from_s", "to_s", "bounds", "load", "activities", "findings"] {
+        json.as_object_mut().unwrap().remove(key);
+    }
+    let old = serde_json::from_value::<Assessment>(json).unwrap();
+    assert_eq!((old.figures, old.series), (assessment.figures, assessment.series));
 }
