@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use rehearsal_api::ReportFormat;
 use rehearsal_demo::Behaviour;
-use rehearsal_plan::{Launch, duration};
+use rehearsal_plan::{DemoInstances, Launch, duration};
 use serde::{Deserialize, Serialize};
 
 /// The most local agents: beyond it a number is a slip of the finger.
@@ -262,7 +262,7 @@ pub struct Demo {
 }
 
 /// The instances of a demo with an autoscaler; what is not said is as usual.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Instances {
     /// Users that an instance serves at full speed [default: 500]
     #[arg(long, value_name = "USERS", requires = "autoscaler")]
@@ -282,6 +282,23 @@ pub struct Instances {
     /// How often the autoscaler looks at the CPU [default: 1s]
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, requires = "autoscaler")]
     pub every: Option<Duration>,
+    /// The edges between which the autoscaler keeps the average CPU, in percent [default: 40,70]
+    #[arg(long, value_name = "LOW,HIGH", value_parser = band, requires = "autoscaler")]
+    pub band: Option<[f64; 2]>,
+}
+
+impl Demo {
+    /// The instances as an environment would describe them.
+    pub fn instances(&self) -> DemoInstances {
+        let Instances { capacity, min, max, boot, drain, every, band } = self.instances.clone();
+        let autoscaler = self.autoscaler.map(|behaviour| behaviour.name().to_owned());
+        DemoInstances { autoscaler, capacity, min, max, boot, drain, every, band }
+    }
+}
+
+fn band(text: &str) -> Result<[f64; 2], String> {
+    let edges: Vec<f64> = text.split(',').filter_map(|edge| edge.trim().parse().ok()).collect();
+    <[f64; 2]>::try_from(edges).map_err(|_| "expected two numbers, as in 40,70".to_owned())
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

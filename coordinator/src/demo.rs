@@ -3,7 +3,8 @@
 use std::io::Write as _;
 
 use anyhow::Context as _;
-use rehearsal_demo::{Behaviour, Options, Scaling};
+use rehearsal_demo::{Band, Behaviour, Options, Scaling};
+use rehearsal_plan::{DemoInstances, Problem};
 
 use crate::cli;
 use crate::exit::ExitCode;
@@ -12,7 +13,7 @@ use crate::exit::ExitCode;
 pub fn demo(options: &cli::Demo) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting a runtime")?;
     runtime.block_on(async {
-        let autoscaler = options.autoscaler.map(|behaviour| scaling(behaviour, &options.instances));
+        let autoscaler = scaling(&options.instances()).map_err(|problem| anyhow::anyhow!("{problem}"))?;
         let settings = Options { listen: options.listen, autoscaler, ..Options::default() };
         let starting = || format!("starting the demo on {}", options.listen);
         let demo = rehearsal_demo::Demo::start(settings).with_context(starting)?;
@@ -23,9 +24,18 @@ pub fn demo(options: &cli::Demo) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn scaling(behaviour: Behaviour, instances: &cli::Instances) -> Scaling {
+/// The demo's instances as an environment or the command line describes them; nothing without an autoscaler.
+///
+/// # Errors
+/// Everything that makes no sense.
+pub fn scaling(instances: &DemoInstances) -> Result<Option<Scaling>, Problem> {
+    let Some(name) = &instances.autoscaler else { return Ok(None) };
+    let behaviour = name.parse::<Behaviour>().map_err(|error| {
+        let names = Behaviour::ALL.map(Behaviour::name);
+        Problem::new(format!("`demo.autoscaler` is \"{name}\": {error}")).did_you_mean(name, names)
+    })?;
     let usual = Scaling::default();
-    Scaling {
+    let scaling = Scaling {
         behaviour,
         capacity_per_instance: instances.capacity.unwrap_or(usual.capacity_per_instance),
         min: instances.min.unwrap_or(usual.min),
@@ -33,6 +43,9 @@ fn scaling(behaviour: Behaviour, instances: &cli::Instances) -> Scaling {
         boot: instances.boot.unwrap_or(usual.boot),
         drain: instances.drain.unwrap_or(usual.drain),
         every: instances.every.unwrap_or(usual.every),
+        band: instances.band.map_or(usual.band, |[low, high]| Band { low, high }),
         ..usual
-    }
+    };
+    scaling.check().map_err(|error| Problem::new(format!("`demo`: {error}")))?;
+    Ok(Some(scaling))
 }

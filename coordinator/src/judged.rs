@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Context as _;
 use rehearsal_metrics::{CueSummary, MetricSet, Summary, UserState};
 use rehearsal_verdict::amounts::seconds;
+use rehearsal_verdict::elasticity::Assessment;
 use rehearsal_verdict::{Autoscaler, Evidence, Finding, Generator, Severity, UnresolvedCue, Verdict, judge};
 
 use crate::counters::Comparison;
@@ -12,7 +13,7 @@ use crate::exit::ExitCode;
 use crate::play::cores_of_an_agent;
 use crate::prepare::Prepared;
 use crate::run::{Ending, Fired, LATE, Outcome, Sent};
-use rehearsal_plan::RunTime;
+use rehearsal_plan::{AutoscalerPlan, RunTime};
 use rehearsal_report::{AgentRow, AutoscalerRow, ReportInput, RunReport};
 
 /// A run that was judged.
@@ -41,6 +42,7 @@ pub fn judge_run(
     };
     let names: BTreeMap<u32, String> =
         outcome.members.iter().map(|(agent, member)| (agent.0, member.id.clone())).collect();
+    let autoscaler = autoscaler(prepared, outcome);
     let mut judgement = judge(&Evidence {
         timeline,
         firings: &outcome.firings,
@@ -51,7 +53,8 @@ pub fn judge_run(
         thresholds: &prepared.plan.thresholds,
         breaches: &outcome.breaches,
         generator: &generator,
-        autoscaler: &autoscaler(prepared),
+        autoscaler: &autoscaler,
+        guards: &outcome.seen.guards.outcomes(outcome.started.unwrap_or(RunTime::ZERO).0),
         ending,
         agents: &names,
     });
@@ -77,27 +80,42 @@ pub fn judge_run(
         metrics: &metrics,
         agents: agents(outcome),
         generator,
-        autoscaler: autoscaler_row(prepared),
+        autoscaler: autoscaler_row(&autoscaler, outcome),
     });
     Ok(Judged { report, code })
 }
 
-/// No observer is built yet: one that is configured has said nothing.
-fn autoscaler(prepared: &Prepared) -> Autoscaler {
-    match (&prepared.plan.autoscaler, &prepared.environment.autoscaler) {
-        (None, _) => Autoscaler::NotExpected,
-        (Some(_), None) => Autoscaler::NotObserved,
-        (Some(_), Some(_)) => Autoscaler::Silent,
+/// What is known of the autoscaler under test, by what the plan expects of it.
+fn autoscaler(prepared: &Prepared, outcome: &Outcome) -> Autoscaler {
+    let Some(plan) = &prepared.plan.autoscaler else { return Autoscaler::NotExpected };
+    if prepared.environment.autoscaler.is_none() {
+        return Autoscaler::NotObserved;
+    }
+    match assess(plan, outcome) {
+        Some(assessment) => Autoscaler::Observed(Box::new(assessment)),
+        None => Autoscaler::Silent { why: outcome.seen.log.first_failure() },
     }
 }
 
-fn autoscaler_row(prepared: &Prepared) -> AutoscalerRow {
-    let why = match autoscaler(prepared) {
-        Autoscaler::NotExpected => "the plan expects nothing of it",
-        Autoscaler::NotObserved => "no observer is configured",
-        Autoscaler::Silent | Autoscaler::Observed(_) => "the configured observer never said anything",
-    };
-    AutoscalerRow::not_judged(why)
+fn assess(plan: &AutoscalerPlan, outcome: &Outcome) -> Option<Assessment> {
+    let started = outcome.started?;
+    outcome.seen.log.assess(plan, &outcome.timeline, started, started + outcome.duration)
+}
+
+/// A scaler of which nothing is expected is shown, if it was seen, and not judged.
+fn autoscaler_row(autoscaler: &Autoscaler, outcome: &Outcome) -> AutoscalerRow {
+    match autoscaler {
+        Autoscaler::Observed(assessment) => AutoscalerRow::Judged(assessment.clone()),
+        Autoscaler::NotObserved => AutoscalerRow::not_judged("no observer is configured"),
+        Autoscaler::Silent { why: None } => AutoscalerRow::not_judged("the configured observer never said anything"),
+        Autoscaler::Silent { why: Some(why) } => {
+            AutoscalerRow::not_judged(format!("the configured observer never said anything ({why})"))
+        }
+        Autoscaler::NotExpected => match assess(&AutoscalerPlan::default(), outcome) {
+            Some(seen) => AutoscalerRow::Judged(Box::new(Assessment { findings: Vec::new(), ..seen })),
+            None => AutoscalerRow::not_judged("the plan expects nothing of it"),
+        },
+    }
 }
 
 /// Firings of which it is not known when they were sent: who heard them is known all the same, how late is not.
@@ -161,6 +179,7 @@ fn findings(outcome: &Outcome, counted: &anyhow::Result<Option<Comparison>>) -> 
     for cue in &outcome.unfired {
         findings.push(finding(Severity::Info, "cue", format!("{cue} was never fired"), 0.0));
     }
+    findings.extend(outcome.seen.log.lateness().map(|text| finding(Severity::Info, "autoscaler", text, 0.0)));
     findings.extend(outcome.notes.iter().map(|note| moment(&note.subject, note.text.clone(), note.at_s)));
     match counted {
         Ok(None) => {}

@@ -5,6 +5,7 @@ mod cli;
 mod prepare;
 mod start;
 mod run;
+mod scaler;
 mod opening;
 mod play;
 mod conclusion;

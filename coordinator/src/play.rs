@@ -31,6 +31,7 @@ use crate::run::folder::Folder;
 use crate::run::past::{Past, STAGE, Stage};
 use crate::run::services::{Guests, Listeners, Services};
 use crate::run::target::Target;
+use crate::scaler::{Watching, sources};
 use crate::run::{Conductor, Doors, Ears, Interrupts, Keeper, Outcome, Settings, Showing, Terminal, end_agents};
 use crate::serve::log;
 use crate::studio::Studio;
@@ -138,8 +139,15 @@ impl Run {
         let keeper = Keeper::start(store, Options { slow: wishes.slow_disk });
         let was_resumed = past.is_some();
         let scene = Scene { folder: &folder, keeper, doors: &mut doors, director: director.clone(), clock, past };
+        let admin = prepared.environment.admin_url(target.url().as_str());
+        let sources = sources(&prepared.environment, &admin).map_err(|problems| {
+            let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("observing the autoscaler: {}", all.join("; "))
+        })?;
+        let watching = Watching::start(sources, &setup.plan.guards);
         let places = Places { listeners, advertise: stage.advertise };
-        let outcome = conduct(scene, places, settings, Showing::new(Arc::clone(&board), terminal)).await?;
+        let showing = Showing::new(Arc::clone(&board), terminal);
+        let outcome = conduct(scene, places, settings, showing, watching).await?;
         // A demo that was started anew has forgotten what it had counted before.
         let counted = if was_resumed { Ok(None) } else { counters::compare(&target, &outcome.timeline).await };
         let (launcher, ended) = conclude(&prepared, &id, &folder, &board, outcome, &counted);
@@ -206,7 +214,13 @@ async fn set_up(director: &Director) -> anyhow::Result<Result<serde_json::Value,
 }
 
 /// Launches agents, finds those of a former life, or waits for those that come by themselves; plays the plan with them.
-async fn conduct(scene: Scene<'_>, places: Places, settings: Settings, showing: Showing) -> anyhow::Result<Outcome> {
+async fn conduct(
+    scene: Scene<'_>,
+    places: Places,
+    settings: Settings,
+    showing: Showing,
+    watching: Watching,
+) -> anyhow::Result<Outcome> {
     let Scene { folder, keeper, doors, director, clock, past } = scene;
     let has_started = past.as_ref().is_some_and(Past::has_started);
     let authority = folder.path().join(AUTHORITY);
@@ -236,7 +250,7 @@ async fn conduct(scene: Scene<'_>, places: Places, settings: Settings, showing: 
         launcher.launch(&LaunchOrder { agents, join: services.blob.to_string() }).await?;
     }
     let ears = Ears { inbox, exits, doors };
-    let conductor = Conductor::new(settings, clock, director, launcher, keeper, showing);
+    let conductor = Conductor::new(settings, clock, director, launcher, keeper, showing, watching);
     let conductor = match past {
         Some(past) => conductor.resume(past, &alive),
         None => conductor,

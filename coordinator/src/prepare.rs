@@ -12,6 +12,8 @@ use rehearsal_script::{Diagnostic, Severity, Source, validate};
 use rehearsal_verdict::amounts::counted;
 
 use crate::cli::Place;
+use crate::demo::scaling;
+use crate::scaler::sources;
 
 /// Far more than anybody writes; what is larger is another file by mistake.
 const LARGEST_SCENARIO: u64 = 1 << 20;
@@ -78,7 +80,16 @@ pub fn prepare(place: &Place) -> Result<Prepared, Unprepared> {
         Ok(environment) => environment,
         Err(mistakes) => return Err(Unprepared::Mistakes(mistakes, source)),
     };
-    let validated = validate(&source, &environment);
+    let mut validated = validate(&source, &environment);
+    // Where the demo will listen is known only at the start.
+    let admin = environment.admin_url("http://system-under-test.invalid");
+    let mut problems = sources(&environment, &admin).err().unwrap_or_default();
+    problems.extend(environment.demo.as_ref().and_then(|instances| scaling(instances).err()));
+    if !problems.is_empty() {
+        let mistakes = problems.into_iter().map(|problem| from_problem(&place.surroundings.env, problem));
+        validated.diagnostics.extend(mistakes);
+        return Err(Unprepared::Mistakes(validated.diagnostics, source));
+    }
     let Some(plan) = validated.plan else { return Err(Unprepared::Mistakes(validated.diagnostics, source)) };
     let data = Data::read(&plan, &validated.data).map_err(|problem| anyhow::anyhow!("reading the {problem}"))?;
     let name = path.file_stem().context("the scenario has no file name")?.to_string_lossy().into_owned();

@@ -33,6 +33,7 @@ use super::roster::Roster;
 use super::services::Arrival;
 use super::showing::Showing;
 use crate::archive::CORES;
+use crate::scaler::Watching;
 
 /// That of the coordinator that started the run.
 const FIRST_EPOCH: Epoch = Epoch(1);
@@ -84,6 +85,8 @@ pub struct Conductor {
     pub(super) early: Vec<(RunTime, EventRow, bool)>,
     pub(super) notes: Vec<Note>,
     pub(super) watched: WatchedThresholds,
+    /// The autoscaler under test.
+    pub(super) scaler: Watching,
     pub(super) launcher: Local,
     pub(super) keeper: Keeper,
     pub(super) showing: Showing,
@@ -98,6 +101,7 @@ impl Conductor {
         launcher: Local,
         keeper: Keeper,
         showing: Showing,
+        scaler: Watching,
     ) -> Self {
         let config = CoordinatorConfig { epoch: FIRST_EPOCH, lease: settings.lease, takeover: settings.plan.takeover };
         Self {
@@ -121,6 +125,7 @@ impl Conductor {
             early: Vec::new(),
             notes: Vec::new(),
             watched: WatchedThresholds::new(&settings.plan.thresholds),
+            scaler,
             launcher,
             keeper,
             showing,
@@ -151,6 +156,8 @@ impl Conductor {
                 () = interrupted(&mut ears.doors.interrupts) => self.on_interrupt(),
                 // A batch is on disk.
                 Some(stored) = self.keeper.stored() => { self.on_stored(stored); None }
+                // A source has told of the autoscaler under test.
+                Some(sighting) = self.scaler.next() => { self.on_sighting(sighting); None }
                 // Time passes.
                 _ = tick.tick() => Some(Event::Tick),
             };
@@ -211,6 +218,7 @@ impl Conductor {
         self.bring_back(now);
         self.go(lifecycle::Event::Tick);
         self.answer_orders();
+        self.judge_scaler(now);
         self.show(now);
     }
 

@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use super::crash_points;
 use super::cues::{Fired, Sent};
 use super::roster::Member;
+use crate::scaler::Look;
 
 /// Under which name it is stored until when the coordinator lived, in microseconds of run time.
 pub(crate) const SEEN: &str = "seen_us";
@@ -127,6 +128,12 @@ impl Keeper {
         let kind = format!("{kind:?}").to_lowercase();
         let detail = serde_json::json!({ NOTE: is_note });
         self.batch.events.push(rehearsal_store::Event { at_s, kind, who, text, detail });
+    }
+
+    /// Stores a reading of the autoscaler under test.
+    pub(super) fn look(&mut self, look: &Look) {
+        let content = serde_json::to_value(look).unwrap_or_default();
+        self.batch.looks.push(rehearsal_store::Look { at_us: look.at_us, place: look.place.clone(), content });
     }
 
     /// Stores how an agent stands.

@@ -28,6 +28,7 @@ pub(crate) mod control;
 mod keeping;
 mod showing;
 mod telling;
+mod observing;
 pub(crate) mod board;
 mod roster;
 pub(crate) mod director;

@@ -13,6 +13,7 @@ use rehearsal_verdict::Breach;
 use super::cues::Fired;
 use super::lifecycle::Lifecycle;
 use super::roster::Member;
+use crate::scaler::Seen;
 
 /// What a conductor is given.
 pub struct Settings {
@@ -61,6 +62,8 @@ pub struct Outcome {
     pub unfired: Vec<String>,
     /// What thresholds with `for` or `abort` have seen.
     pub breaches: Vec<Breach>,
+    /// What was seen of the autoscaler under test.
+    pub(crate) seen: Seen,
     /// The agents, by their number.
     pub members: BTreeMap<AgentNumber, Member>,
     /// When the run started, in run time; none if it never did.

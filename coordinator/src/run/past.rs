@@ -21,6 +21,7 @@ use super::keeping::{NOTE, SEEN};
 use super::outcome::{Ending, Note};
 use super::roster::Member;
 use crate::archive::{STATE, event_row};
+use crate::scaler::Look;
 
 /// The name of the fact: which life of the coordinator performs the run.
 const EPOCH: &str = "epoch";
@@ -66,6 +67,7 @@ pub(crate) struct Past {
     pub(super) fired: Vec<Fired>,
     pub(super) events: Vec<EventRow>,
     pub(super) notes: Vec<Note>,
+    pub(super) looks: Vec<Look>,
     pub(super) started: Option<RunTime>,
     pub(super) started_at: SystemTime,
     pub(super) stopped: Option<Stopped>,
@@ -86,7 +88,7 @@ impl Past {
     }
 
     fn of(recorded: Recorded, epoch: Epoch) -> anyhow::Result<Self> {
-        let Recorded { about, changes, marks, versions, cues, events, members, facts } = recorded;
+        let Recorded { about, changes, marks, versions, cues, events, looks, members, facts } = recorded;
         let timeline = Timeline::rebuild(Limits::default(), changes).context("reading what was measured")?;
         let versions = (!versions.is_empty())
             .then(|| {
@@ -134,6 +136,11 @@ impl Past {
             fired: cues.into_iter().map(fired).collect(),
             notes: events.iter().filter(is_note).map(note).collect(),
             events: events.iter().map(event_row).collect(),
+            looks: looks
+                .into_iter()
+                .map(|look| serde_json::from_value(look.content))
+                .collect::<Result<_, _>>()
+                .context("reading what was seen of the autoscaler")?,
             members: members.into_iter().map(|member| (AgentNumber(member.agent), of_roster(member))).collect(),
             started,
             started_at: UNIX_EPOCH + Duration::from_micros(about.started_at_us.unwrap_or(0).try_into().unwrap_or(0)),

@@ -65,7 +65,9 @@ impl Conductor {
         if self.all_agents_are(&[PresenceState::Expired, PresenceState::Cleared, PresenceState::Ended]) {
             return self.go(lifecycle::Event::Fault("no agent is left".into()));
         }
-        let over = !aborts.is_empty() || self.settings.plan.ends_after.is_some_and(|after| now >= started + after);
+        let over = !aborts.is_empty()
+            || self.scaler.seen.guards.is_crossed()
+            || self.settings.plan.ends_after.is_some_and(|after| now >= started + after);
         if over || (now > started && self.everyone_has_left()) {
             self.go(lifecycle::Event::LoadOver);
         }

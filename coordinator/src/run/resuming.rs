@@ -31,6 +31,9 @@ impl Conductor {
         if past.started.is_some() {
             self.started_at = past.started_at;
         }
+        for look in past.looks {
+            self.scaler.seen.add(look);
+        }
         self.load_ended = past.stopped.map(|stopped| RunTime(stopped.at_us));
         self.showing.replace_events(past.events);
         past.members.into_iter().for_each(|(agent, member)| self.roster.restore(agent, member));

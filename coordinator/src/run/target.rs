@@ -7,6 +7,8 @@ use rehearsal_demo::{Demo, Options};
 use rehearsal_plan::{self as plan, Environment};
 use url::Url;
 
+use crate::demo::scaling;
+
 /// Where relative addresses of a scenario lead.
 pub struct Target {
     url: Url,
@@ -23,7 +25,10 @@ impl Target {
             plan::Target::Demo => {
                 let former = former.and_then(|url| url.parse::<Url>().ok()?.port());
                 let listen = (Ipv4Addr::LOCALHOST, former.unwrap_or(0)).into();
-                let demo = Demo::start(Options { listen, ..Options::default() }).context("starting the demo")?;
+                let autoscaler = environment.demo.as_ref().map(scaling).transpose();
+                let autoscaler = autoscaler.map_err(|problem| anyhow::anyhow!("{problem}"))?.flatten();
+                let options = Options { listen, autoscaler, ..Options::default() };
+                let demo = Demo::start(options).context("starting the demo")?;
                 let url = format!("http://{}", demo.address()).parse().context("reading the demo's address")?;
                 Ok(Self { url, demo: Some(demo) })
             }

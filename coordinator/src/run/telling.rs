@@ -92,6 +92,7 @@ impl Conductor {
         Ok(Outcome {
             firings,
             breaches: self.watched.breaches().to_vec(),
+            seen: self.scaler.seen,
             duration: self.started.map_or(Duration::ZERO, |started| ended.since(started)),
             timeline: self.timeline,
             fired: self.cues.fired().to_vec(),

@@ -144,7 +144,10 @@ pub enum ScalingError {
 
 impl Scaling {
     /// Finds what makes no sense.
-    pub(crate) fn check(&self) -> Result<(), ScalingError> {
+    ///
+    /// # Errors
+    /// The first of it.
+    pub fn check(&self) -> Result<(), ScalingError> {
         let Band { low, high } = self.band;
         match self {
             _ if self.capacity_per_instance == 0 => Err(ScalingError::Capacity),

@@ -66,6 +66,20 @@ impl Timeline {
         Ok(ledger)
     }
 
+    /// Lists how many users were live at the end of each second in which users moved. Agents that contradict each other
+    /// leave nobody less than nobody.
+    pub fn live_by_second(&self) -> impl Iterator<Item = (i64, u64)> {
+        let mut live = 0_i64;
+        self.users.iter().map(move |(second, row)| {
+            for (from, to, users) in row.iter() {
+                let users = i64::try_from(users).unwrap_or(i64::MAX);
+                live += if to == UserState::Live { users } else { 0 };
+                live -= if from == UserState::Live { users } else { 0 };
+            }
+            (*second, live.max(0).unsigned_abs())
+        })
+    }
+
     /// Tells whether nobody waits or is live at the end of a second. When agents contradict each other, a state that more left
     /// than were in it is empty: a run must end all the same.
     pub fn is_empty_at(&self, second: i64) -> bool {

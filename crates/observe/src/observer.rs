@@ -80,6 +80,17 @@ impl Source {
         self.observer.pace()
     }
 
+    /// For how long a reading stands for what comes after it: until the next one has had its chance, or the one after
+    /// that if one is late.
+    #[must_use]
+    pub fn max_age(&self) -> Duration {
+        let wait = match self.observer.pace() {
+            Pace::Polled => Duration::ZERO,
+            Pace::Blocking(wait) => wait,
+        };
+        wait + 2 * self.every + self.timeout
+    }
+
     /// Lets a value pass that is young enough. One of unknown age is not.
     fn fresh(&self, sample: Sample, now: SystemTime) -> Result<Sample, Failure> {
         let Some(limit) = self.stale_after else { return Ok(sample) };

@@ -298,7 +298,7 @@ impl Capacity {
     pub fn instances_for(self, load: f64) -> f64 {
         let (Capacity::Users(amount) | Capacity::Requests(amount)) = self;
         // A load that fills its instances exactly must not need one more by rounding of the division.
-        (load / amount - 1e-9).ceil().max(0.0)
+        (load / amount - 1e-9).ceil().max(0.0) + 0.0 // and never the zero below zero
     }
 }
 

@@ -3,6 +3,7 @@
 //! An environment is laid over others: built-in defaults, `base.toml`, its own file, `REHEARSAL_*`
 //! variables, `--set`. The last word wins, tables merge, and every mistake of all layers is told at once.
 
+mod demo;
 mod layers;
 mod reader;
 
@@ -16,6 +17,7 @@ use url::Url;
 use crate::duration;
 use crate::problem::Problem;
 
+pub use demo::DemoInstances;
 pub use layers::Layer;
 
 /// What stands in files and pages where a secret was.
@@ -39,6 +41,9 @@ pub struct Environment {
     pub agents: Agents,
     /// For each secret, the name of the process variable that holds it. The value itself stands nowhere.
     pub secrets: BTreeMap<String, String>,
+    /// The embedded demo as a system of instances, if it is to be one.
+    #[serde(default)]
+    pub demo: Option<DemoInstances>,
     /// How the autoscaler under test is observed; understood by the observers alone.
     pub autoscaler: Option<Value>,
     /// Everything else: the script's `env`.

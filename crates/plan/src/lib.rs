@@ -66,7 +66,7 @@ pub use autoscaler::{
 pub use curve::{curve_csv, read_curve};
 pub use data::{Data, DataSource, Exhausted, LARGEST_DATA, Rows, Source};
 pub use duration::DurationError;
-pub use environment::{Agents, Environment, Http, Launch, Layer, Target};
+pub use environment::{Agents, DemoInstances, Environment, Http, Launch, Layer, Target};
 pub use forecast::{Forecast, ForecastPoint};
 pub use load::{LONGEST, Load, MOST_PER_SECOND, MOST_USERS, RateStage, Spacing, Stage, Stay};
 pub use observed::{SUPPLY_FIGURES, Unobserved};

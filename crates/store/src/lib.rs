@@ -25,7 +25,7 @@ mod writer;
 pub use error::StoreError;
 pub use lock::is_being_written;
 pub use reader::Reader;
-pub use rows::{About, Batch, CueIntent, CueOutcome, Event, Life, Mark, Member, Recorded};
+pub use rows::{About, Batch, CueIntent, CueOutcome, Event, Life, Look, Mark, Member, Recorded};
 pub use schema::SCHEMA;
 pub use store::Store;
 pub use writer::{Options, Writer};

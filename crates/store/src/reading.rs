@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::StoreError;
-use crate::rows::{About, CueIntent, CueOutcome, Event, Life, Mark, Member, Recorded};
+use crate::rows::{About, CueIntent, CueOutcome, Event, Life, Look, Mark, Member, Recorded};
 
 /// A run's file that is open.
 pub(crate) struct Source<'a> {
@@ -38,6 +38,9 @@ impl Source<'_> {
             versions: self.rows("version", "SELECT content FROM version ORDER BY number", |row| json(row, 0))?,
             cues: self.rows("cue", "SELECT * FROM cue ORDER BY firing", cue)?,
             events: self.rows("event", "SELECT at_s, kind, who, text, detail FROM event ORDER BY id", event)?,
+            looks: self.rows("look", "SELECT at_us, place, content FROM look ORDER BY id", |row| {
+                Ok(Look { at_us: row.get(0)?, place: row.get(1)?, content: json(row, 2)? })
+            })?,
             members: self.rows("member", "SELECT * FROM member ORDER BY agent", member)?,
             facts,
         })

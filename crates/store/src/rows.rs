@@ -28,7 +28,7 @@ pub struct About {
     pub program: String,
 }
 
-/// What one transaction writes. Rows replace earlier ones of the same key; events are appended.
+/// What one transaction writes. Rows replace earlier ones of the same key; events and looks are appended.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
     /// What changed in the timeline.
@@ -41,6 +41,8 @@ pub struct Batch {
     pub cues: Vec<CueIntent>,
     /// What happened around the run.
     pub events: Vec<Event>,
+    /// Readings of the autoscaler under test.
+    pub looks: Vec<Look>,
     /// Agents that are new or fare otherwise now.
     pub members: Vec<Member>,
     /// Single facts by key.
@@ -111,6 +113,17 @@ pub struct Event {
     pub detail: Value,
 }
 
+/// One reading of a source that tells of the autoscaler under test.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Look {
+    /// When the answer was in, in microseconds of run time.
+    pub at_us: i64,
+    /// The source's table in the environment.
+    pub place: String,
+    /// What it gave.
+    pub content: Value,
+}
+
 /// One agent as the coordinator knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
@@ -141,7 +154,7 @@ pub struct Life {
     pub owns_from: u64,
 }
 
-/// All that is stored of a run, each list in order of its keys, events in the order of writing.
+/// All that is stored of a run, each list in order of its keys, events and looks in the order of writing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recorded {
     /// What the run is.
@@ -156,6 +169,8 @@ pub struct Recorded {
     pub cues: Vec<CueIntent>,
     /// What happened around the run.
     pub events: Vec<Event>,
+    /// All readings of the autoscaler under test.
+    pub looks: Vec<Look>,
     /// All agents.
     pub members: Vec<Member>,
     /// All facts, those of `about` among them.
@@ -177,6 +192,7 @@ impl Batch {
         replace(&mut self.members, later.members, |member| member.agent);
         replace(&mut self.facts, later.facts, |fact| fact.0.clone());
         self.events.extend(later.events);
+        self.looks.extend(later.looks);
     }
 }
 

@@ -7,7 +7,7 @@ use rusqlite::{Connection, ffi};
 use crate::error::StoreError;
 
 /// The number of the schema; it rises with every change of `schema.sql`.
-pub const SCHEMA: i64 = 2;
+pub const SCHEMA: i64 = 3;
 
 /// Marks a file as a run's in the place that SQLite has for it: the letters `Rhsl`.
 const APPLICATION: i64 = 0x5268_736c;

@@ -165,6 +165,14 @@ CREATE TABLE event (
     detail TEXT NOT NULL -- JSON
 ) STRICT;
 
+CREATE TABLE look (
+    -- Readings of the sources that tell of the autoscaler under test.
+    id INTEGER PRIMARY KEY,
+    at_us INTEGER NOT NULL, -- when the answer was in
+    place TEXT NOT NULL,    -- the source's table in the environment
+    content TEXT NOT NULL   -- JSON: what it gave, or why nothing
+) STRICT;
+
 -- Written once, at the end: the numbers of summary.json. Durations are in seconds; null where a kind has no such figure.
 
 CREATE TABLE summary_metric (

@@ -29,6 +29,10 @@ pub(crate) fn write(to: &Connection, batch: &Batch) -> Result<()> {
     }
     batch.cues.iter().try_for_each(|cue| write_cue(to, cue))?;
     batch.events.iter().try_for_each(|event| write_event(to, event))?;
+    for look in &batch.looks {
+        let row = params![look.at_us, look.place, look.content.to_string()];
+        run(to, "INSERT INTO look (at_us, place, content) VALUES (?1, ?2, ?3)", row)?;
+    }
     batch.members.iter().try_for_each(|member| write_member(to, member))?;
     batch.facts.iter().try_for_each(|(key, value)| write_fact(to, key, value))
 }

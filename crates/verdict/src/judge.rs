@@ -64,9 +64,33 @@ pub enum Autoscaler {
     /// The plan expects something, but no observer is configured.
     NotObserved,
     /// The configured observer never said anything.
-    Silent,
+    Silent {
+        /// What it met instead, if it met anything.
+        why: Option<String>,
+    },
     /// What is to be said of it.
     Observed(Box<Assessment>),
+}
+
+/// What became of a guard.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GuardOutcome {
+    /// Its figure was seen, and stayed where it has to.
+    Held,
+    /// Its figure was never seen, so it protected nothing.
+    Unseen {
+        /// The figure's name.
+        metric: String,
+        /// Whether somebody was to watch it.
+        is_observed: bool,
+    },
+    /// Its figure was where it must not be, which ended the run.
+    Crossed {
+        /// When that was seen, in seconds of run time.
+        at_s: f64,
+        /// What the figure was, and where it is to stay.
+        text: String,
+    },
 }
 
 /// A firing that was written down as intended, and of which nobody knows what became.
@@ -105,6 +129,8 @@ pub struct Evidence<'a> {
     pub generator: &'a Generator,
     /// What is known of the autoscaler.
     pub autoscaler: &'a Autoscaler,
+    /// What became of the plan's guards.
+    pub guards: &'a [GuardOutcome],
     /// How the run came to its end.
     pub ending: Ending,
     /// Names of agents by their number in the timeline, for the findings.
@@ -128,6 +154,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Judgement {
     let thresholds = judge_thresholds(evidence, &mut case);
     judge_activity(evidence, &mut case);
     judge_autoscaler(evidence, &mut case);
+    judge_guards(evidence, &mut case);
     gaps::of_agents(evidence, &mut case);
     gaps::of_cues(evidence, &mut case);
     gaps::of_users(evidence, &mut case);
@@ -270,7 +297,10 @@ fn judge_autoscaler(evidence: &Evidence<'_>, case: &mut Case) {
             assessment.findings.iter().for_each(|finding| judge_scaler_finding(evidence, finding, case));
         }
         Autoscaler::NotObserved => case.tell(say("autoscaler not judged: no observer is configured")),
-        Autoscaler::Silent => case.doubt(say("autoscaler not judged: its observer never said anything")),
+        Autoscaler::Silent { why } => {
+            let why = why.iter().map(|why| format!(" ({why})")).collect::<String>();
+            case.doubt(say(&format!("autoscaler not judged: its observer never said anything{why}")));
+        }
     }
 }
 
@@ -281,6 +311,24 @@ fn judge_scaler_finding(evidence: &Evidence<'_>, finding: &ScalerFinding, case: 
         Weight::Fail => case.fail(statement),
         Weight::Doubt => case.doubt(statement),
         Weight::Tell => case.tell(statement),
+    }
+}
+
+/// A guard that was crossed fails the run; one that nobody watched leaves it open, unless nobody was to watch.
+fn judge_guards(evidence: &Evidence<'_>, case: &mut Case) {
+    for guard in evidence.guards {
+        match guard {
+            GuardOutcome::Held => {}
+            GuardOutcome::Unseen { metric, is_observed } => {
+                let text = format!("{metric} was never seen: its guard protected nothing");
+                let statement = evidence.of_run("guard", text);
+                if *is_observed { case.doubt(statement) } else { case.warn(statement) }
+            }
+            GuardOutcome::Crossed { at_s, text } => {
+                let extent = Extent { from_s: *at_s, to_s: evidence.duration_s };
+                case.fail(Statement { extent, ..evidence.of_run("guard", format!("{text}: the run was stopped")) });
+            }
+        }
     }
 }
 

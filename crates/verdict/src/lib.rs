@@ -32,6 +32,6 @@ pub use compare::{
     ThresholdPair, Tolerances, Unit, compare, render,
 };
 pub use generator::{Generator, Grade, Stretch};
-pub use judge::{Autoscaler, Ending, Evidence, Judgement, UnresolvedCue, Verdict, judge};
+pub use judge::{Autoscaler, Ending, Evidence, GuardOutcome, Judgement, UnresolvedCue, Verdict, judge};
 pub use thresholds::{Outcome, ThresholdOutcome, evaluate, holds, measure};
 pub use watch::{Breach, WatchedThresholds};

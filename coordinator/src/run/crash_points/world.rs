@@ -35,6 +35,7 @@ use crate::run::director::Director;
 use crate::run::past::Past;
 use crate::run::services::Arrival;
 use crate::run::{Conductor, Doors, Ears, Keeper, Outcome, Settings, Showing};
+use crate::scaler::Watching;
 
 /// The run's seed.
 pub(super) const SEED: u64 = 7;
@@ -214,7 +215,7 @@ async fn conduct(
     let director = Director::new(setup(), Arc::clone(&clock));
     let showing = Showing::new(Arc::new(Board::new(RunNow::default(), 1)), None);
     let keeper = Keeper::start(store, Options::default());
-    let conductor = Conductor::new(settings(), clock, director, launcher, keeper, showing);
+    let conductor = Conductor::new(settings(), clock, director, launcher, keeper, showing, Watching::start(Vec::new(), &[]));
     let conductor = match past {
         Some(past) => conductor.resume(past, &[]),
         None => conductor,

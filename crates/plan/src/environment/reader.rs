@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::demo::instances;
 use super::layers::{Content, Node, Tree};
 use super::{Agents, Environment, Http, Launch, Target};
 use crate::duration;
@@ -25,9 +26,10 @@ pub fn environment(tree: Tree, problems: &mut Vec<Problem>) -> Environment {
     let http = top.table("http").map(http).unwrap_or_default();
     let agents = top.table("agents").map(agents).unwrap_or_default();
     let secrets = top.table("secrets").map(secrets).unwrap_or_default();
+    let demo = top.table("demo").map(instances);
     let autoscaler = top.tree.remove("autoscaler").and_then(|node| top.json("autoscaler", node));
     let values = top.rest();
-    Environment { target, admin, allow, http, agents, secrets, autoscaler, values }
+    Environment { target, admin, allow, http, agents, secrets, demo, autoscaler, values }
 }
 
 fn http(mut table: Table<'_>) -> Http {
@@ -88,9 +90,9 @@ fn secrets(table: Table<'_>) -> BTreeMap<String, String> {
 }
 
 /// Reads one kind of value; a problem begins where the name of the key ends: "is not a text".
-type Read<T> = Result<T, Problem>;
+pub(super) type Read<T> = Result<T, Problem>;
 
-fn text(value: &toml::Value) -> Read<String> {
+pub(super) fn text(value: &toml::Value) -> Read<String> {
     value.as_str().map(str::to_string).ok_or_else(|| Problem::new("is not a text"))
 }
 
@@ -117,7 +119,7 @@ fn target(value: &toml::Value) -> Read<Target> {
     url(value).map(Target::Url).map_err(or_demo)
 }
 
-fn time(value: &toml::Value) -> Read<Duration> {
+pub(super) fn time(value: &toml::Value) -> Read<Duration> {
     let read = match value {
         toml::Value::String(text) => duration::parse(text).ok(),
         toml::Value::Integer(seconds) => u64::try_from(*seconds).ok().map(Duration::from_secs),
@@ -136,7 +138,7 @@ fn within(least: u64, most: u64) -> impl Fn(&toml::Value) -> Read<Duration> {
     }
 }
 
-fn number(least: u64, most: u64) -> impl Fn(&toml::Value) -> Read<u64> {
+pub(super) fn number(least: u64, most: u64) -> impl Fn(&toml::Value) -> Read<u64> {
     move |value| {
         let number = value.as_integer().and_then(|number| u64::try_from(number).ok());
         let in_range = number.filter(|number| (least..=most).contains(number));
@@ -153,7 +155,7 @@ fn launch(value: &toml::Value) -> Read<Launch> {
 }
 
 /// A table of which the known keys are taken one after the other.
-struct Table<'a> {
+pub(super) struct Table<'a> {
     /// What stands before its keys in messages: `http.`, or nothing.
     path: String,
     tree: Tree,
@@ -162,7 +164,7 @@ struct Table<'a> {
 }
 
 impl Table<'_> {
-    fn take<T>(&mut self, key: &'static str, read: impl Fn(&toml::Value) -> Read<T>) -> Option<T> {
+    pub(super) fn take<T>(&mut self, key: &'static str, read: impl Fn(&toml::Value) -> Read<T>) -> Option<T> {
         self.known.push(key);
         let node = self.tree.remove(key)?;
         let read = match &node.content {
@@ -191,8 +193,13 @@ impl Table<'_> {
         }
     }
 
+    /// Reports what is wrong with a key that is not there.
+    pub(super) fn complain(&mut self, key: &str, what: &str, hint: &str) {
+        self.problems.push(Problem::new(format!("`{}{key}` {what}", self.path)).hint(format!("write `{hint}`")));
+    }
+
     /// Reports every key that nobody took.
-    fn refuse_the_rest(self) {
+    pub(super) fn refuse_the_rest(self) {
         for (key, node) in &self.tree {
             let problem = Problem::new(format!("unknown key `{}{key}`", self.path));
             let problem = problem.did_you_mean(key, self.known.iter().copied());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rehearsal_metrics::{CallStep, Health, Kind, Limits, Recorder, SeriesKey, Timeline, UserState};
 use rehearsal_plan::{AgentNumber, Load, RunTime, SlotTable, Spacing, Stay, Versions};
-use rehearsal_store::{About, Batch, CueIntent, CueOutcome, Event, Life, Mark, Member, Store};
+use rehearsal_store::{About, Batch, CueIntent, CueOutcome, Event, Life, Look, Mark, Member, Store};
 use rusqlite::Connection;
 use serde_json::json;
 use tempfile::TempDir;
@@ -160,6 +160,7 @@ pub(crate) fn surroundings() -> Batch {
         versions: vec![versions.latest().clone()],
         cues: vec![cue(1, None), cue(2, Some(CueOutcome::Nothing)), cue(3, Some(CueOutcome::Failed("404".to_owned())))],
         events: vec![event.clone(), event],
+        looks: vec![Look { at_us: -5, place: "autoscaler.supply".to_owned(), content: json!({"metric": 0.5}) }],
         members: vec![Member { agent: 2, life: None, ..member.clone() }, member],
         facts: vec![
             ("state".to_owned(), json!("running")),

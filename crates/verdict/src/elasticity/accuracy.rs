@@ -24,18 +24,6 @@ use super::Figures;
 use super::steps::{Common, StepFunction};
 use crate::case::Extent;
 
-/// The names of all figures that compare supply with demand.
-pub(super) const NAMES: [&str; 8] = [
-    "under_accuracy",
-    "over_accuracy",
-    "under_accuracy_relative",
-    "over_accuracy_relative",
-    "under_share",
-    "over_share",
-    "jitter",
-    "instability",
-];
-
 /// What is averaged over time: a number that follows from demand and supply, in this order.
 type Height = fn(f64, f64) -> f64;
 
@@ -91,6 +79,18 @@ fn instability(demand: &StepFunction, supply: &StepFunction, run: Extent, tick_s
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    /// The names of all figures that compare supply with demand.
+    const NAMES: [&str; 8] = [
+        "under_accuracy",
+        "over_accuracy",
+        "under_accuracy_relative",
+        "over_accuracy_relative",
+        "under_share",
+        "over_share",
+        "jitter",
+        "instability",
+    ];
 
     use super::super::steps::Sample;
     use super::*;

@@ -2,11 +2,14 @@
 //!
 //! Only time counts in which the scaler could have done something: not the reaction time after each step of the
 //! load, not below the band at the lower bound of instances, not above it at the upper one.
+//!
+//! A run that is too short for that can still show that a band is kept: when after the last step supply covered
+//! demand, the metric came into the band and stayed for the rest of the run. It cannot show the contrary.
 
 use rehearsal_plan::{Band, Keep};
 use serde::{Deserialize, Serialize};
 
-use super::reaction::ENOUGH;
+use super::reaction::{ENOUGH, HOLD_S};
 use super::steps::{Common, StepFunction};
 use super::view::{View, seconds};
 use super::{Kind, ScalerFinding, Weight};
@@ -30,8 +33,12 @@ pub struct KeptBand {
 pub(super) fn measure(view: &View<'_>) -> Vec<KeptBand> {
     let measured = |keep: &Keep| {
         let Band { metric, lo, hi } = keep.band.clone();
-        let counted = view.metrics.get(metric.as_str()).and_then(|function| counted(view, &keep.band, function));
-        KeptBand { metric, lo, hi, share: counted.and_then(|counted| share(&counted, &keep.band)) }
+        let function = view.metrics.get(metric.as_str());
+        let kept = function.and_then(|function| {
+            let counted = counted(view, &keep.band, function).and_then(|counted| share(&counted, &keep.band));
+            counted.or_else(|| settled_share(view, keep, function))
+        });
+        KeptBand { metric, lo, hi, share: kept }
     };
     view.plan.keep.iter().map(measured).collect()
 }
@@ -67,6 +74,27 @@ fn judge_one(view: &View<'_>, Keep { band, share: wanted }: &Keep, kept: &KeptBa
         seconds(worst.from_s),
     );
     Some(ScalerFinding::new(Weight::Fail, Kind::OutOfBand, extent, text))
+}
+
+/// The share of the time in the band since the metric came into it for supply that covered demand, if the run ended
+/// within the reaction time of its last step and that share meets the plan; `None` if it does not, or is of less time than a step has to last.
+fn settled_share(view: &View<'_>, keep: &Keep, metric: &StepFunction) -> Option<f64> {
+    let reached_s = view.steps.last()?.reached_s();
+    if reached_s + view.reaction_s() < view.run.to_s {
+        return None; // there is time that counts
+    }
+    let is_inside = |value: f64| (keep.band.lo..=keep.band.hi).contains(&value);
+    let covers = |part: &&Common| part.other >= part.one;
+    let common = view.demand.common(view.supply(), reached_s, view.run.to_s);
+    let covered_s = common.iter().find(covers)?.from_s;
+    let from_s = metric.first(covered_s, view.run.to_s, is_inside)?.at_s;
+    let length_s = view.run.to_s - from_s;
+    if length_s < HOLD_S || metric.known_s(from_s, view.run.to_s) < ENOUGH * length_s {
+        return None;
+    }
+    let inside_s = metric.integrate(from_s, view.run.to_s, |value| if is_inside(value) { 1.0 } else { 0.0 });
+    let share = inside_s / metric.known_s(from_s, view.run.to_s);
+    (share >= keep.share).then_some(share)
 }
 
 /// Returns the known parts of the time that counts; `None` if they are too small a part of it.

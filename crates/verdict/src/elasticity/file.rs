@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use rehearsal_plan::Capacity;
+use rehearsal_plan::catalogue::AUTOSCALER_FIGURES;
 use serde::{Deserialize, Serialize};
 
-use super::{Activity, Assessment, Bounds, Figures, KeptBand, Sample, ScalerFinding, Step, accuracy};
+use super::{Activity, Assessment, Bounds, Figures, KeptBand, Sample, ScalerFinding, Step};
 
-/// The figures that every assessment names beside those that compare supply with demand.
-const OTHERS: [&str; 6] =
-    ["tick_s", "observed_share", "readiness_s", "overshoot", "reversals", "errors_while_draining"];
+/// The tick of `instability`, in seconds: a figure that no rule is about.
+const TICK: &str = "tick_s";
 
 /// An assessment as it is written and read. What has a default was not in files from the first.
 #[derive(Clone, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub(super) struct Row {
 
 impl From<Assessment> for Row {
     fn from(assessment: Assessment) -> Row {
-        let all = accuracy::NAMES.into_iter().chain(OTHERS).map(|name| (name.to_owned(), None));
+        let all = AUTOSCALER_FIGURES.into_iter().map(|(name, _)| name).chain([TICK]).map(|name| (name.to_owned(), None));
         let known = assessment.figures.into_iter().map(|(name, value)| (name, Some(value)));
         Row {
             observed: true,

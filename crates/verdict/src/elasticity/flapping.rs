@@ -1,4 +1,4 @@
-//! Judges whether the scaler changed its mind while the load was flat.
+//! Judges whether the scaler changed its mind where the load gave no reason to.
 //!
 //! A **reversal** is a change of the wanted number in one direction after one in the other, within the plan's
 //! window. It is the load's doing, and not counted, if demand had a step in the new direction between one
@@ -40,7 +40,7 @@ pub(super) fn judge(view: &View<'_>) -> Option<ScalerFinding> {
     );
     let (weight, text) = match view.demand.is_seen() {
         true => {
-            (Weight::Fail, format!("{turned}, while the load was flat; {allowed} in {} allowed", seconds(within_s)))
+            (Weight::Fail, format!("{turned}, where the load gave no reason to; {allowed} in {} allowed", seconds(within_s)))
         }
         false => (Weight::Doubt, format!("{turned}; whether the load did so too is not known")),
     };

@@ -199,11 +199,12 @@ fn readiness(supply: &StepFunction, step: &LoadStep) -> Option<f64> {
     Some(slowest)
 }
 
+/// Compares supply with what the step needed: a load that goes back at the very end of a run makes no overshoot.
 fn overshoot(view: &View<'_>, step: &LoadStep) -> Option<f64> {
     let common = view.demand.common(view.supply(), step.reached_s(), step.next_s);
     let past = common.iter().map(|part| match step.direction {
-        Direction::Up => part.other - part.one,
-        Direction::Down => part.one - part.other,
+        Direction::Up => part.other - part.one.max(step.to()),
+        Direction::Down => part.one.min(step.to()) - part.other,
     });
     past.reduce(f64::max).map(|past| past.max(0.0))
 }

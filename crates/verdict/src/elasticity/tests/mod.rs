@@ -222,7 +222,7 @@ fn findings_say_what_was_expected_and_what_happened() {
     during(&mut seen.desired, 300.0, 310.0, Some(1.0));
     during(&mut seen.desired, 310.0, 320.0, Some(41.0));
     let bounds = [
-        "Fail Flapping: the scaler turned round 3 times within 200 s, from 120 s on, while the load was flat; 2 in 300 s allowed [120, 320)",
+        "Fail Flapping: the scaler turned round 3 times within 200 s, from 120 s on, where the load gave no reason to; 2 in 300 s allowed [120, 320)",
         "Fail OutOfBounds: 1 instance wanted at 300 s, and out of bounds for 10 s in all; expected was never fewer than 2 instances [300, 310)",
         "Fail Greedy: far more than the load needs: 41 instances wanted at 310 s, where it needed 4; up to 2 more are allowed [310, 320)",
         "Fail OutOfBounds: 41 instances wanted at 310 s, and out of bounds for 10 s in all; expected was never more than 40 instances [310, 320)",
@@ -272,6 +272,19 @@ fn a_band_is_judged_only_where_the_scaler_could_act() {
     assert_eq!(assess(&expected(4), &seen).bands[0].share, None);
     let out = "Fail OutOfBand: cpu in 10–30 for 0% of the time that counts, 90% wanted; furthest off was 99 at 190 s [190, 600)";
     check(&expected(40), &seen, &[out]);
+}
+
+#[test]
+fn a_short_run_can_show_that_a_band_is_kept_and_not_that_it_is_not() {
+    let mut seen = Observations { to_s: 150.0, ..calm() };
+    during(seen.metrics.get_mut("cpu").unwrap(), 0.0, 100.0, Some(1.0)); // at the lower bound
+    let plan = AutoscalerPlan { settle_within: None, ..expected(40) };
+    assert_eq!(assess(&plan, &seen).bands[0].share, Some(1.0));
+    check(&plan, &seen, &[]);
+    during(seen.metrics.get_mut("cpu").unwrap(), 140.0, 150.0, Some(99.0));
+    assert_eq!(assess(&plan, &seen).bands[0].share, None);
+    let unknown = "Doubt Unseen: whether the scaler kept cpu in 10–30 is not known: too little of it was seen when the scaler had its chance to react [0, 150)";
+    check(&plan, &seen, &[unknown]);
 }
 
 #[test]

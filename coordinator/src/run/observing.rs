@@ -1,0 +1,28 @@
+//! What is seen of the autoscaler under test: it is stored, held against the guards, and judged while the run goes on.
+
+use std::time::SystemTime;
+
+use rehearsal_observe::Sighting;
+use rehearsal_plan::RunTime;
+use rehearsal_report::view::EventKind;
+
+use super::conductor::Conductor;
+use crate::scaler::Look;
+
+impl Conductor {
+    pub(super) fn on_sighting(&mut self, sighting: Sighting) {
+        let look = Look::of(sighting, (self.now(), SystemTime::now()));
+        let (look, told) = self.scaler.seen.add(look);
+        self.keeper.look(look);
+        for (guard, text) in told {
+            self.note(EventKind::Threshold, guard, text);
+        }
+    }
+
+    /// Judges the scaler by what is known until now, for the screens.
+    pub(super) fn judge_scaler(&mut self, now: RunTime) {
+        let (Some(plan), Some(started)) = (&self.settings.plan.autoscaler, self.started) else { return };
+        let until = self.load_ended.unwrap_or(now);
+        self.scaler.judge(|log| log.assess(plan, &self.timeline, started, until));
+    }
+}
