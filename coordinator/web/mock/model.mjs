@@ -200,6 +200,7 @@ export class MockRun {
       lag_s: 0.001 + 0.01 * noise(i, "l", Math.floor(now)),
       open_files: 900,
       reported_s: Math.floor(now) - 1 - (noise(i) > 0.994 ? 40 : 0),
+      unobserved: [],
     }));
   }
 }

@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { MockRun } from "./model.mjs";
 import { runNow, secondsSince } from "./run.mjs";
+import { scaler } from "./scaler.mjs";
 
 const run = new MockRun({ startedAt: Date.now() / 1000 - 400 });
 run.fire("open_vote", 95, "plan");
@@ -17,7 +18,7 @@ const report = {
   findings: now.findings,
   users: now.users,
   metrics: [],
-  autoscaler: { observed: false, why: "the environment names no observer" },
+  autoscaler: scaler(run, now.now_s, 0),
   agents: now.agents.map((agent, i) => ({
     id: agent.id,
     region: agent.region,

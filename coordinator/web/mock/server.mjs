@@ -9,6 +9,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { MockRun } from "./model.mjs";
 import { runNow, secondsSince } from "./run.mjs";
+import { scaler } from "./scaler.mjs";
 import { forecast, refusal, scenarios } from "./plan.mjs";
 
 const option = (name, otherwise) => Number(process.argv[process.argv.indexOf(`--${name}`) + 1] ?? NaN) || otherwise;
@@ -72,6 +73,7 @@ const server = createServer(async (request, response) => {
   }
   if (!run || id !== run.id) return json(404, { error: `there is no run ${id}`, problems: [] });
   if (action === "timeline") return json(200, snapshot(Number(url.searchParams.get("since"))));
+  if (action === "autoscaler") return json(200, scaler(run, run.now(), Number(url.searchParams.get("from_s"))));
   if (action === "events") return stream(request, response);
   if (request.method === "POST")
     return command(action, decodeURIComponent(name), body, request.headers["x-rehearsal-by"], json);

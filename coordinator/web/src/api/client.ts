@@ -1,5 +1,15 @@
 /** Asks the coordinator. Every failure is a `Refused` that says what was asked and what the answer was. */
-import type { Answer, Command, Forecast, Problem, RunEntry, RunRequest, ScenarioEntry, Snapshot } from "./types";
+import type {
+  Answer,
+  Command,
+  Forecast,
+  Problem,
+  RunEntry,
+  RunRequest,
+  ScalerPicture,
+  ScenarioEntry,
+  Snapshot,
+} from "./types";
 
 /** A request that was not granted. `status` is 0 when the coordinator did not answer at all. */
 export class Refused extends Error {
@@ -36,6 +46,15 @@ export class Client {
 
   timeline = (id: string, since: number, signal?: AbortSignal) =>
     this.#json<Snapshot>("GET", `/api/runs/${encodeURIComponent(id)}/timeline?since=${since}`, undefined, signal);
+
+  /** The picture of the autoscaler with its samples from a second of run time on. */
+  autoscaler = (id: string, from: number, signal?: AbortSignal) =>
+    this.#json<ScalerPicture>(
+      "GET",
+      `/api/runs/${encodeURIComponent(id)}/autoscaler?from_s=${from}`,
+      undefined,
+      signal,
+    );
 
   /** The open event stream of a run. */
   events = (id: string, signal: AbortSignal) =>

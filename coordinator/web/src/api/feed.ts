@@ -17,6 +17,9 @@ export class Feed {
   #stop = new AbortController();
   #failures = 0;
   #wake: (() => void) | undefined;
+  #askedForScaler = -Infinity;
+  /** The last request for the autoscaler; the next one waits for it. */
+  #scaler: Promise<void> = Promise.resolve();
 
   /** `onRefused` hears of answers that trying again cannot change: the token is wrong, or the run is gone. */
   constructor(
@@ -40,6 +43,7 @@ export class Feed {
         await this.#pause(error instanceof Error ? error.message : String(error));
       }
     }
+    await this.#catchUpWithScaler();
     if (!signal.aborted) this.store.connect({ state: "over" });
   }
 
@@ -60,9 +64,34 @@ export class Feed {
   async #catchUp(since: number): Promise<void> {
     const { timeline } = this.store;
     const snapshot = await this.client.timeline(this.store.run.id, since, this.#stop.signal);
-    if (since === 0) timeline.reset(snapshot);
-    else if (timeline.merge(snapshot) === "gap") return this.#catchUp(0);
+    if (since === 0) {
+      timeline.reset(snapshot);
+      this.store.scaler.doubt();
+    } else if (timeline.merge(snapshot) === "gap") return this.#catchUp(0);
+    this.#show(snapshot);
+  }
+
+  #show(snapshot: Snapshot) {
     this.store.show(snapshot, nowS());
+    if (nowS() - this.#askedForScaler >= 1) void this.#catchUpWithScaler();
+  }
+
+  /** Fetches what is new of the autoscaler. Screens go on without it: what failed is asked for with a later snapshot. */
+  #catchUpWithScaler(): Promise<void> {
+    const { run, scaler } = this.store;
+    const newest = run.autoscaler?.revision ?? null;
+    if (newest === null || newest === scaler.revision) return this.#scaler;
+    this.#askedForScaler = nowS();
+    this.#scaler = this.#scaler.then(async () => {
+      const from = scaler.missingFrom;
+      try {
+        scaler.merge(await this.client.autoscaler(run.id, from, this.#stop.signal), from, newest);
+        this.store.tell();
+      } catch (error) {
+        if (!(error instanceof Refused) && !this.#stop.signal.aborted) throw error;
+      }
+    });
+    return this.#scaler;
   }
 
   /** Reads the stream until it ends by itself; a stream that breaks off or falls silent throws. */
@@ -91,7 +120,7 @@ export class Feed {
     const merged = timeline.merge(snapshot);
     if (merged === "gap") return this.#catchUp(timeline.revision);
     if (merged === "old" && !skipped && snapshot.revision < timeline.revision) return this.#catchUp(0);
-    if (merged === "merged") this.store.show(snapshot, nowS());
+    if (merged === "merged") this.#show(snapshot);
   }
 
   async #pause(why: string) {

@@ -164,6 +164,80 @@ export interface RunNow {
   generator: string | null;
   verdict: string | null;
   findings: FindingNow[];
+  autoscaler: ScalerNow | null;
+}
+
+/** That there is a picture of the autoscaler; `revision` differs whenever the picture does. */
+export interface ScalerNow {
+  revision: number;
+  last_s: number;
+}
+
+/** A second of run time, and what was seen then; null from when on nothing was. It holds until the next one. */
+export type Sample = [at_s: number, value: number | null];
+
+/** One statement about the scaler; `weight` is what it does to the verdict. */
+export interface ScalerFinding {
+  weight: "fail" | "doubt" | "tell";
+  kind: string;
+  text: string;
+  from_s: number;
+  to_s: number;
+}
+
+/** A step of the load, and the scaler's answer in seconds since the step; null without evidence. */
+export interface ScalerStep {
+  at_s: number;
+  direction: "up" | "down";
+  from: number;
+  to: number;
+  detection_s: number | null;
+  decision_s: number | null;
+  actuation_s: number | null;
+  readiness_s: number | null;
+  settling_s: number | null;
+  overshoot: number | null;
+}
+
+export interface ScalerBand {
+  metric: string;
+  lo: number;
+  hi: number;
+  /** Of the time that counts, as a fraction of 1. */
+  share: number | null;
+}
+
+/** In instances, percent, or as named; null without evidence. */
+export interface ScalerFigures {
+  under_accuracy: number | null;
+  over_accuracy: number | null;
+  under_accuracy_relative: number | null;
+  over_accuracy_relative: number | null;
+  under_share: number | null;
+  over_share: number | null;
+  jitter: number | null;
+  instability: number | null;
+  tick_s: number | null;
+  observed_share: number | null;
+  readiness_s: number | null;
+  overshoot: number | null;
+  reversals: number | null;
+  errors_while_draining: number | null;
+}
+
+/** What was seen of the autoscaler, and what follows (`autoscaler` in summary.json); live, its samples from some second on. */
+export interface ScalerPicture extends ScalerFigures {
+  observed: true;
+  from_s: number;
+  to_s: number;
+  capacity: { of: "users" | "requests"; per_instance: number } | null;
+  bounds: { at_least: number | null; at_most: number | null };
+  steps: ScalerStep[];
+  bands: ScalerBand[];
+  findings: ScalerFinding[];
+  activities: [at_s: number, change: number][];
+  load: Sample[];
+  series: Record<string, Sample[]>;
 }
 
 /** The run as it stands, and all seconds that changed after revision `since`. `made_at` is Unix time in seconds. */

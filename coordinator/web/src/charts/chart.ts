@@ -77,8 +77,8 @@ export class Chart {
   }
 
   #draw() {
-    const { timeline, run } = this.store;
-    const state = `${timeline.version} ${timeline.settled} ${run.cues.length} ${isOver(run)}`;
+    const { timeline, run, scaler } = this.store;
+    const state = `${timeline.version} ${scaler.version} ${timeline.settled} ${run.cues.length} ${isOver(run)}`;
     if (this.#plot && state === this.#drawn) return;
     this.#drawn = state;
     const series = this.spec.series(timeline, run);
@@ -153,11 +153,12 @@ export class Chart {
     const values = this.#series.map((_, i) => (peaks ? highest(plot.data[i + 1]) : (plot.data[i + 1]?.[at] ?? null)));
     const texts = this.spec.describe
       ? [second === undefined ? "" : this.spec.describe(this.store.timeline, second, this.#pointed(plot))]
-      : values.map((value) => this.spec.format(value));
+      : values.map((value, i) => (this.#series[i]!.format ?? this.spec.format)(value));
     this.#labels.forEach((label, i) => {
       label.textContent = texts[i] ?? "";
     });
-    this.hosts.when.textContent = index === null && !peaks ? "" : when;
+    const note = second === undefined || index === null ? "" : (this.spec.note?.(second) ?? "");
+    this.hosts.when.textContent = index === null && !peaks ? "" : [when, note].filter(Boolean).join(" · ");
     if (index !== null) return;
     const told = this.spec.describe ? texts : this.#series.map((s, i) => `${s.label} ${texts[i]}`);
     this.hosts.plot.setAttribute("aria-label", `${this.spec.title}, ${when}: ${told.join(", ")}`);

@@ -9,6 +9,9 @@ import type { ChartSpec, SeriesSpec } from "./spec";
 /** Steps of the time axis in seconds. */
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
 
+/** Steps of an axis that counts. */
+const WHOLE_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000];
+
 export interface Size {
   width: number;
   height: number;
@@ -107,6 +110,7 @@ function valueAxis(spec: ChartSpec): uPlot.Axis {
   return {
     ...axisLook(),
     ...(spec.hideAxis ? { grid: { show: false } } : {}),
+    ...(spec.wholeNumbers ? { incrs: WHOLE_STEPS } : {}),
     size: 56,
     space: 34,
     values: (_, splits) => splits.map(label),
@@ -128,6 +132,7 @@ function line(spec: SeriesSpec): uPlot.Series {
     width: spec.width ?? 1.5,
     dash: spec.dash ? [5, 4] : undefined,
     fill: spec.fill ? () => colour(`${spec.colour}-fill`) : undefined,
+    ...(spec.stepped ? { paths: uPlot.paths.stepped!({ align: 1 }) } : {}),
     points: { show: true, size: 4, filter: alone },
   };
 }
@@ -143,5 +148,10 @@ function alone(plot: uPlot, index: number): number[] {
 }
 
 function drawnBy(spec: ChartSpec, store: RunStore): uPlot.Plugin {
-  return { hooks: spec.draw ? { draw: (plot) => spec.draw!(plot, store.timeline) } : {} };
+  return {
+    hooks: {
+      drawClear: (plot) => spec.below?.(plot),
+      draw: (plot) => spec.draw?.(plot, store.timeline),
+    },
+  };
 }

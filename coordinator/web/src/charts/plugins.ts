@@ -40,7 +40,7 @@ export function unobservedPlugin(store: RunStore): uPlot.Plugin {
 }
 
 /** Where two stretches overlap their lines fall on each other. */
-function hatch(plot: uPlot, context: CanvasRenderingContext2D, left: number, right: number) {
+export function hatch(plot: uPlot, context: CanvasRenderingContext2D, left: number, right: number) {
   const { top, height } = plot.bbox;
   const gap = 7 * devicePixelRatio;
   context.save();
@@ -140,7 +140,8 @@ function label(plot: uPlot, context: CanvasRenderingContext2D, text: string, x: 
   context.fillText(text, from + room, top);
 }
 
-function clipped(plot: uPlot, paint: (context: CanvasRenderingContext2D) => void) {
+/** Paints within the plot alone. */
+export function clipped(plot: uPlot, paint: (context: CanvasRenderingContext2D) => void) {
   const { left, top, width, height } = plot.bbox;
   const context = plot.ctx;
   context.save();

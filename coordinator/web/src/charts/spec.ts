@@ -13,6 +13,10 @@ export interface SeriesSpec {
   width?: number;
   /** Shown only when someone asks for it. */
   hidden?: boolean;
+  /** Each value holds until the next. */
+  stepped?: boolean;
+  /** A value for the legend, where it has another unit than the chart. */
+  format?(value: number | null): string;
 }
 
 export interface ChartSpec {
@@ -29,9 +33,15 @@ export interface ChartSpec {
   log?: boolean;
   /** Bounds of the vertical axis where the data does not decide them. */
   range?(timeline: Timeline, from: number, to: number): [number, number];
-  /** Draws something instead of lines; such a chart has one empty series. */
+  /** Draws over the lines, or instead of them; a chart without lines has one empty series. */
   draw?(plot: uPlot, timeline: Timeline): void;
+  /** Draws below the lines. */
+  below?(plot: uPlot): void;
+  /** What there is to say of a second beside its values. */
+  note?(second: number): string;
   /** What the legend says of a point, for charts that draw themselves. */
   describe?(timeline: Timeline, second: number, value: number | null): string;
   hideAxis?: boolean;
+  /** The vertical axis counts something. */
+  wholeNumbers?: boolean;
 }

@@ -11,11 +11,13 @@ interface Props {
   /** Controls of this chart alone. */
   children?: ComponentChildren;
   wide?: boolean;
+  /** What stands below the plot, on the same time axis. */
+  below?: ComponentChildren;
   /** As high as the room that it gets. */
   fill?: boolean;
 }
 
-export function ChartView({ store, spec, children, wide, fill }: Props) {
+export function ChartView({ store, spec, children, below, wide, fill }: Props) {
   const plot = useRef<HTMLDivElement>(null);
   const legend = useRef<HTMLUListElement>(null);
   const when = useRef<HTMLElement>(null);
@@ -64,6 +66,7 @@ export function ChartView({ store, spec, children, wide, fill }: Props) {
         )}
       </figcaption>
       <div class="plot" ref={plot} role="img" aria-label={spec.title} />
+      {below}
       <ul class="legend" ref={legend} aria-label={`${spec.title}: values`} />
     </figure>
   );

@@ -25,5 +25,6 @@ export function emptyRun(id: string): RunNow {
     generator: null,
     verdict: null,
     findings: [],
+    autoscaler: null,
   };
 }

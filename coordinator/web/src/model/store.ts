@@ -3,6 +3,7 @@ import { useEffect, useReducer, useRef } from "preact/hooks";
 import type { RunNow, Snapshot } from "../api/types";
 import { Freshness } from "./freshness";
 import { same } from "./same";
+import { Scaler } from "./scaler";
 import { Timeline } from "./timeline";
 import { Viewport } from "./viewport";
 
@@ -18,6 +19,7 @@ const TELL_EVERY_MS = 250;
 
 export class RunStore {
   readonly timeline = new Timeline();
+  readonly scaler = new Scaler();
   readonly viewport = new Viewport();
   readonly freshness = new Freshness();
   run: RunNow;

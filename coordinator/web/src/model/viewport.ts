@@ -30,6 +30,12 @@ export class Viewport {
     this.zoomTo(from - room, to + room);
   }
 
+  /** Shades a stretch, and leaves what is shown as it is; null shades nothing. */
+  shade(stretch: [number, number] | null) {
+    this.mark = stretch;
+    this.#tell();
+  }
+
   /** Back to following, with the given number of minutes or as before. */
   reset(follow: Follow = this.follow) {
     this.zoom = null;

@@ -18,19 +18,21 @@ import { SupplyPanel } from "./supply";
 
 export function Charts({ store }: { store: RunStore }) {
   const failing = useRun(store, (run) => run.errors.length > 0);
+  const scaled = useStore(store, () => store.scaler.picture !== null);
   return (
     <>
       <RangeBar store={store} />
       <div class="charts">
         <ChartView store={store} spec={usersChart} />
         <ChartView store={store} spec={requestsChart} />
+        {scaled && <SupplyPanel store={store} />}
         <ResponseChart store={store} />
         <ChartView store={store} spec={heatChart} />
         <ChartView store={store} spec={arrivalsChart} />
         {failing ? <ChartView store={store} spec={errorsChart} /> : <NoErrors />}
         <ChartView store={store} spec={socketsChart} />
-        <SupplyPanel />
-        <ChartView store={store} spec={generatorChart} wide />
+        {!scaled && <SupplyPanel store={store} />}
+        <ChartView store={store} spec={generatorChart} wide={!scaled} />
       </div>
     </>
   );

@@ -1,5 +1,5 @@
 /** What the coordinator puts into the report: the summary (contracts.md §4), the run as it ended, and its seconds. */
-import type { RunNow, Second } from "../api/types";
+import type { RunNow, ScalerPicture, Second } from "../api/types";
 
 export interface Span {
   from_s: number;
@@ -38,8 +38,9 @@ export interface SummaryMetric {
   p999: number | null;
 }
 
-export interface Autoscaler {
-  observed: boolean;
+/** Of a run in which it was not observed. */
+export interface NotJudged {
+  observed: false;
   why?: string | null;
 }
 
@@ -53,7 +54,7 @@ export interface Summary {
   verdict: string | null;
   metrics?: SummaryMetric[];
   agents?: SummaryAgent[];
-  autoscaler?: Autoscaler | null;
+  autoscaler?: ScalerPicture | NotJudged | null;
   generator?: { grade: string | null; worst: Stretch[] } | null;
 }
 

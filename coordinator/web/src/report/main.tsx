@@ -9,6 +9,7 @@ function show({ report, run, seconds }: ReportData) {
   store.connection = { state: "over" };
   store.timeline.add(seconds);
   store.timeline.settled = run.settled_s ?? -1;
+  if (report.autoscaler?.observed) store.scaler.merge(report.autoscaler, 0, 0);
   document.title = `${report.scenario} ${report.environment}: ${report.verdict ?? "not judged"}`;
   render(<ReportPage store={store} report={report} />, document.getElementById("app")!);
 }

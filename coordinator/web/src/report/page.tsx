@@ -4,6 +4,7 @@ import { Charts } from "../panels/charts";
 import { CuesPanel } from "../panels/cues";
 import { EventsPanel } from "../panels/events";
 import { Figures } from "../panels/figures";
+import { ScalerPanel } from "../panels/scaler";
 import { ChecksPanel, FindingsPanel, ThresholdsPanel } from "../panels/judgement";
 import { CallsPanel, ErrorsPanel, SocketsPanel } from "../panels/tables";
 import type { RunStore } from "../model/store";
@@ -24,6 +25,7 @@ export function ReportPage({ store, report }: { store: RunStore; report: Summary
       <ThresholdsPanel store={store} />
       <Figures store={store} />
       <Charts store={store} />
+      <ScalerPanel store={store} />
       <div class="two-panels">
         <CuesPanel store={store} />
         <UsersPanel run={store.run} />

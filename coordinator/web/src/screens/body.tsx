@@ -4,6 +4,7 @@ import { Charts } from "../panels/charts";
 import { CuesPanel } from "../panels/cues";
 import { EventsPanel } from "../panels/events";
 import { ChecksPanel, FindingsPanel, ThresholdsPanel } from "../panels/judgement";
+import { ScalerPanel } from "../panels/scaler";
 import { CallsPanel, ErrorsPanel, SocketsPanel } from "../panels/tables";
 import { isOver, type RunStore, useRun } from "../model/store";
 
@@ -23,6 +24,7 @@ export function RunBody({ store }: { store: RunStore }) {
           <EventsPanel store={store} />
         </aside>
       </div>
+      <ScalerPanel store={store} />
       <div class="tables">
         <div>
           <CallsPanel store={store} />

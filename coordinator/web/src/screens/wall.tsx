@@ -1,9 +1,12 @@
 /** Big figures for a screen that hangs across the room. */
 import type { ComponentChildren } from "preact";
+import { useMemo } from "preact/hooks";
+import { supplyChart } from "../charts/scaler";
 import { usersChart } from "../charts/specs";
 import { ChartView } from "../charts/view";
 import { Figures } from "../panels/figures";
-import { type RunStore, useRun } from "../model/store";
+import { ScalerWords } from "../panels/supply";
+import { type RunStore, useRun, useStore } from "../model/store";
 import { Mark } from "../ui/mark";
 import { RunProgress, RunTitle } from "./head";
 
@@ -11,6 +14,8 @@ export function Wall({ store, sign, onLeave }: { store: RunStore; sign: Componen
   const broken = useRun(store, (run) =>
     run.thresholds.filter((threshold) => threshold.outcome === "fail").map((threshold) => threshold.text),
   );
+  const scaled = useStore(store, () => store.scaler.picture !== null);
+  const supply = useMemo(() => supplyChart(store.scaler), [store]);
   return (
     <main class="wall" data-testid="wall">
       <div class="wall-head">
@@ -31,7 +36,14 @@ export function Wall({ store, sign, onLeave }: { store: RunStore; sign: Componen
           ))}
         </ul>
       )}
-      <ChartView store={store} spec={usersChart} fill />
+      <div class="wall-charts">
+        <ChartView store={store} spec={usersChart} fill />
+        {scaled && (
+          <ChartView store={store} spec={supply} fill>
+            <ScalerWords store={store} />
+          </ChartView>
+        )}
+      </div>
     </main>
   );
 }
