@@ -78,17 +78,17 @@ export class Feed {
 
   /** Fetches what is new of the autoscaler. Screens go on without it: what failed is asked for with a later snapshot. */
   #catchUpWithScaler(): Promise<void> {
-    const { run, scaler } = this.store;
-    const newest = run.autoscaler?.revision ?? null;
-    if (newest === null || newest === scaler.revision) return this.#scaler;
     this.#askedForScaler = nowS();
     this.#scaler = this.#scaler.then(async () => {
+      const { run, scaler } = this.store;
+      const newest = run.autoscaler?.revision ?? null;
+      if (newest === null || newest === scaler.revision) return;
       const from = scaler.missingFrom;
       try {
         scaler.merge(await this.client.autoscaler(run.id, from, this.#stop.signal), from, newest);
         this.store.tell();
-      } catch (error) {
-        if (!(error instanceof Refused) && !this.#stop.signal.aborted) throw error;
+      } catch {
+        // Refused, or broken off: whatever it was, a later snapshot asks again.
       }
     });
     return this.#scaler;
