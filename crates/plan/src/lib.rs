@@ -23,7 +23,8 @@
 //! Users that were lost with their agent may **return**: a version brings them back, with their numbers, over a ramp.
 //!
 //! **Scaling** replaces what is left of a load by more or less. A **curve** is a load by seconds, and what was played
-//! can be written as one. The **forecast** says of a plan what it will do.
+//! can be written as one. The **forecast** says of a plan what it will do. A **trial** is the plan at one constant
+//! load, by which a calibration finds out what an instance carries.
 //!
 //! A **cue** is a moment of the show that the director fires. A **threshold** is a pass-fail rule over the
 //! run's metrics, which the **catalogue** lists. The **autoscaler's plan** says how the autoscaler under test
@@ -47,6 +48,7 @@ mod versions;
 mod scale;
 mod curve;
 mod forecast;
+mod trial;
 
 pub mod catalogue;
 mod autoscaler;
@@ -76,6 +78,7 @@ pub use scale::{Progress, SCALE_HELP, Scale, scaled_loads};
 pub use schedule::{PlannedArrival, Schedule};
 pub use slots::{AgentNumber, SlotTable};
 pub use threshold::{Op, Statistic, Threshold, ThresholdError};
+pub use trial::{LoadUnit, TRIAL_HELP, TrialTimes, Trials};
 pub use units::RunTime;
 pub use version::{Arrival, Begun, Change, PlanRate, Returns, Version, VersionError};
 pub use versions::{PlannedSecond, Returning, Versions};
