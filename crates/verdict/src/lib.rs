@@ -6,7 +6,8 @@
 //! finds out whether the autoscaler under test followed the load. [`judge`] puts
 //! both together with everything that is known to be missing and gives a **verdict** with its
 //! **findings**, each of which names its stretch of time. [`compare`] puts two runs side by side and
-//! tells what differs from what only fluctuates.
+//! tells what differs from what only fluctuates. [`calibration`] decides which runs to make to find out what one
+//! instance carries.
 //!
 //! Nothing here does I/O or reads a clock. Seconds are whole seconds of run time.
 
@@ -23,6 +24,8 @@ mod case;
 mod judge;
 
 mod compare;
+
+pub mod calibration;
 
 pub mod amounts;
 
