@@ -38,6 +38,7 @@ pub fn scaling(instances: &DemoInstances) -> Result<Option<Scaling>, Problem> {
     let scaling = Scaling {
         behaviour,
         capacity_per_instance: instances.capacity.unwrap_or(usual.capacity_per_instance),
+        shared_capacity: instances.shared_capacity,
         min: instances.min.unwrap_or(usual.min),
         max: instances.max.unwrap_or(usual.max),
         boot: instances.boot.unwrap_or(usual.boot),

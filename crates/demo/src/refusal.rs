@@ -22,6 +22,10 @@ pub(crate) enum Refusal {
     AlreadyVoted,
     #[error("all instances are full: try again later")]
     Overloaded,
+    #[error("the number of instances must be from 1 to {max}")]
+    Instances { max: u32 },
+    #[error("somebody else has changed the number of instances meanwhile")]
+    NotPinned,
     #[error("there is nothing at this path")]
     NotFound,
     #[error("reading the query")]
@@ -36,10 +40,12 @@ impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
             Self::NoSession => StatusCode::UNAUTHORIZED,
-            Self::AlreadyVoted => StatusCode::CONFLICT,
+            Self::AlreadyVoted | Self::NotPinned => StatusCode::CONFLICT,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
-            Self::NoSignIn | Self::Query(_) | Self::Body(_) | Self::Handshake(_) => StatusCode::BAD_REQUEST,
+            Self::NoSignIn | Self::Instances { .. } | Self::Query(_) | Self::Body(_) | Self::Handshake(_) => {
+                StatusCode::BAD_REQUEST
+            }
         }
     }
 }

@@ -61,6 +61,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/admin/autoscaler/supply", get(scaling::supply))
         .route("/admin/autoscaler/metrics", get(scaling::metrics))
         .route("/admin/autoscaler/activities", get(scaling::activities))
+        .route("/admin/autoscaler/pin", post(scaling::pin).delete(scaling::unpin))
         .route("/admin/{*rest}", any(not_found))
         .fallback(not_found.layer(counted(OTHER)))
         .layer(DefaultBodyLimit::max(MAX_BODY))

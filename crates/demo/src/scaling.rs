@@ -16,12 +16,14 @@ mod pool;
 mod balancer;
 mod line;
 mod observed;
+mod pinning;
 
 pub use behaviour::{Behaviour, UnknownBehaviour};
 
 pub(crate) use balancer::Balancer;
 pub(crate) use line::{Line, Member, asked_to_leave, in_turn};
 pub(crate) use observed::{activities, metrics, supply};
+pub(crate) use pinning::{pin, unpin};
 
 use std::time::Duration;
 
@@ -32,6 +34,9 @@ pub struct Scaling {
     pub behaviour: Behaviour,
     /// Users that an instance serves at full speed; its CPU is its users / this.
     pub capacity_per_instance: u32,
+    /// Users that what all instances share, a database for example, serves at full speed, however many instances
+    /// there are; without, as many as come.
+    pub shared_capacity: Option<u32>,
     /// Fewest instances, at least one; so many are ready at the start.
     pub min: u32,
     /// Most instances.
@@ -55,6 +60,7 @@ impl Default for Scaling {
         Self {
             behaviour: Behaviour::Healthy,
             capacity_per_instance: 500,
+            shared_capacity: None,
             min: 2,
             max: 40,
             boot: Duration::from_secs(3),
@@ -99,6 +105,7 @@ impl Band {
 /// not show the difference between an autoscaler that comes late and one that never comes.
 /// Worked example: 500 users each, `refuse_at` 1.5, `slowest` 2 s: with 600 users every request
 /// waits 0.8 s, and beyond 750 newcomers are refused. WebSocket messages are not delayed.
+/// What all instances share is overloaded in the same way, by the users of all.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Overload {
     /// Load at which newcomers are refused, as a multiple of the capacity, more than 1.
@@ -125,8 +132,8 @@ impl Overload {
 /// Why a demo cannot be scaled as it was asked to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScalingError {
-    /// An instance that serves nobody.
-    #[error("the capacity per instance must be at least 1 user")]
+    /// An instance, or what all share, that serves nobody.
+    #[error("a capacity must be at least 1 user")]
     Capacity,
     /// None, or fewer at most than at least.
     #[error("the number of instances must be at least 1, and the most not below the fewest")]
@@ -150,7 +157,7 @@ impl Scaling {
     pub fn check(&self) -> Result<(), ScalingError> {
         let Band { low, high } = self.band;
         match self {
-            _ if self.capacity_per_instance == 0 => Err(ScalingError::Capacity),
+            _ if self.capacity_per_instance == 0 || self.shared_capacity == Some(0) => Err(ScalingError::Capacity),
             _ if self.min == 0 || self.max < self.min => Err(ScalingError::Bounds),
             _ if self.every.is_zero() => Err(ScalingError::Every),
             _ if !(low > 0.0 && low < high && high.is_finite()) => Err(ScalingError::Band),
@@ -175,6 +182,7 @@ mod tests {
     fn what_makes_no_sense_is_found() {
         check(|_| {}, Ok(()));
         check(|scaling| scaling.capacity_per_instance = 0, Err(ScalingError::Capacity));
+        check(|scaling| scaling.shared_capacity = Some(0), Err(ScalingError::Capacity));
         check(|scaling| scaling.min = 0, Err(ScalingError::Bounds));
         check(|scaling| scaling.max = 1, Err(ScalingError::Bounds));
         check(|scaling| scaling.every = Duration::ZERO, Err(ScalingError::Every));

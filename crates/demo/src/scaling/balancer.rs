@@ -27,6 +27,8 @@ pub(crate) struct Balancer {
     pub(super) began_at: OffsetDateTime,
     state: Mutex<Scaled>,
     every: Duration,
+    /// Most instances.
+    pub(super) max: u32,
 }
 
 #[derive(Debug)]
@@ -48,7 +50,7 @@ impl Scaled {
         }
     }
 
-    fn decide(&mut self, decision: Decision, now: Duration) {
+    pub(super) fn decide(&mut self, decision: Decision, now: Duration) {
         let orders = self.pool.scale(decision.to, decision.ending, now);
         self.give(orders);
         self.decisions.push_back((now, decision));
@@ -68,7 +70,7 @@ impl Balancer {
             latest: 0,
         };
         let (began, began_at) = (Instant::now(), OffsetDateTime::now_utc());
-        Arc::new(Self { began, began_at, state: Mutex::new(state), every: scaling.every })
+        Arc::new(Self { began, began_at, state: Mutex::new(state), every: scaling.every, max: scaling.max })
     }
 
     /// Lets instances change their states when it is time, and the autoscaler look, until the demo

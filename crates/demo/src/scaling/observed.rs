@@ -45,6 +45,25 @@ enum Phase {
     Draining,
 }
 
+impl Supply {
+    pub(super) fn of(balancer: &Balancer, state: &Scaled) -> Self {
+        let instances: Vec<Instance> = instances(balancer, state).collect();
+        let count = |state| instances.iter().filter(|instance| instance.state == state).count();
+        Self {
+            desired: state.scaler.desired(),
+            running: instances.len(),
+            ready: count(Phase::Ready),
+            draining: count(Phase::Draining),
+            instances,
+        }
+    }
+
+    /// Whether there are so many instances, all of them ready.
+    pub(super) fn is_settled_at(&self, instances: u32) -> bool {
+        self.ready == instances as usize && self.running == self.ready
+    }
+}
+
 /// What the autoscaler looks at.
 #[derive(Serialize)]
 pub(crate) struct Metrics {
@@ -66,16 +85,7 @@ pub(crate) struct Activity {
 /// Answers `GET /admin/autoscaler/supply`.
 pub(crate) async fn supply(State(shared): State<Arc<Shared>>) -> Result<Json<Supply>, Refusal> {
     let balancer = balancer(&shared)?;
-    let state = balancer.lock();
-    let instances: Vec<Instance> = instances(balancer, &state).collect();
-    let count = |state| instances.iter().filter(|instance| instance.state == state).count();
-    Ok(Json(Supply {
-        desired: state.scaler.desired(),
-        running: instances.len(),
-        ready: count(Phase::Ready),
-        draining: count(Phase::Draining),
-        instances,
-    }))
+    Ok(Json(Supply::of(balancer, &balancer.lock())))
 }
 
 /// Answers `GET /admin/autoscaler/metrics`.
@@ -98,7 +108,7 @@ pub(crate) async fn activities(State(shared): State<Arc<Shared>>) -> Result<Json
     Ok(Json(told.collect()))
 }
 
-fn balancer(shared: &Shared) -> Result<&Balancer, Refusal> {
+pub(super) fn balancer(shared: &Shared) -> Result<&Balancer, Refusal> {
     shared.balancer.as_deref().ok_or(Refusal::NotFound)
 }
 

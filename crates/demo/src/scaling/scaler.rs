@@ -46,6 +46,8 @@ pub(super) struct Scaler {
     /// Looks in a row that saw too little.
     too_low: u32,
     sight: Sight,
+    /// Somebody has said how many there are to be: it looks at nothing.
+    is_pinned: bool,
 }
 
 /// Whether the metric is there.
@@ -84,6 +86,7 @@ impl Scaler {
             too_high: 0,
             too_low: 0,
             sight: Sight::Clear { at_risk: 0 },
+            is_pinned: false,
             scaling,
         }
     }
@@ -98,8 +101,29 @@ impl Scaler {
         matches!(self.sight, Sight::Clear { .. })
     }
 
+    /// Returns how many instances it is held at, if it is.
+    pub(super) fn pinned(&self) -> Option<u32> {
+        self.is_pinned.then_some(self.desired)
+    }
+
+    /// Holds it at so many instances, whatever it would want, until it is let go.
+    pub(super) fn pin(&mut self, to: u32) -> Option<Decision> {
+        let change = i64::from(to) - i64::from(self.desired);
+        (self.wanted, self.desired, self.is_pinned) = (to, to, true);
+        let why = "an operator has pinned it".to_owned();
+        (change != 0).then_some(Decision { change, to, why, ending: Ending::Drained })
+    }
+
+    /// Lets it go: from the next look on it decides by itself again.
+    pub(super) fn let_go(&mut self) {
+        (self.is_pinned, self.too_high, self.too_low) = (false, 0, 0);
+    }
+
     /// Looks once and decides, or leaves all as it is.
     pub(super) fn look(&mut self, seen: &Seen) -> Option<Decision> {
+        if self.is_pinned {
+            return None;
+        }
         self.looks += 1;
         if let Some(outage) = &self.habits.outage {
             self.sight = self.sight.next(outage, self.desired > self.scaling.min);

@@ -227,6 +227,54 @@ async fn a_request_that_is_cut_off_while_it_waits_is_not_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_all_instances_share_slows_everybody_down() {
+    let overload = Overload { slowest: 150 * MS, ..Overload::default() };
+    let scaling = Scaling { shared_capacity: Some(2), min: 3, overload, ..fast(Behaviour::Frozen) };
+    let demo = start_scaled(scaling);
+    let observer = Viewer::stranger(&demo);
+    let crowd = [guest(&demo, &observer).await, guest(&demo, &observer).await, guest(&demo, &observer).await];
+    let late = guest(&demo, &observer).await;
+    for (number, viewer) in crowd.iter().enumerate() {
+        let asked = Instant::now();
+        assert_eq!(viewer.get("/api/heartbeat").await.status(), 200);
+        // The third is one too many for what they share, though each has an instance for ten.
+        assert!(number < 2 || asked.elapsed() >= 150 * MS, "{:?}", asked.elapsed());
+    }
+    assert_eq!(late.get("/api/heartbeat").await.status(), 503);
+    assert_eq!(told(&observer, "metrics").await["cpu"], 10.0, "the instances have next to nothing to do");
+    demo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pinned_autoscaler_decides_nothing_until_it_is_let_go() {
+    let demo = start_scaled(fast(Behaviour::Healthy));
+    let observer = Viewer::stranger(&demo);
+    let pin = |body: &'static str| observer.post("/admin/autoscaler/pin", body);
+    let ready = |supply: &Value| (supply["desired"].as_u64(), supply["running"].as_u64(), supply["ready"].as_u64());
+    // The answer comes when they are there, with nobody booting or draining any more.
+    for (body, instances) in [(r#"{"instances":3}"#, 3), (r#"{"instances":1}"#, 1)] {
+        let pinned = pin(body).await;
+        assert_eq!(pinned.status(), 200);
+        let supply: Value = pinned.json().await.unwrap();
+        assert_eq!(ready(&supply), (Some(instances), Some(instances), Some(instances)), "{supply}");
+    }
+    // 9 of 10 would make it scale out at its next look.
+    let _crowd = sockets(&demo, &observer, 9).await;
+    until_told(&observer, "metrics", |metrics| metrics["cpu"] == 90.0).await;
+    tokio::time::timeout(10 * fast(Behaviour::Healthy).every, until_ready(&observer, 2)).await.unwrap_err();
+    let activities = told(&observer, "activities").await;
+    let changes: Vec<_> = activities.as_array().unwrap().iter().map(|activity| activity["change"].as_i64()).collect();
+    assert_eq!(changes, [Some(2), Some(-2)], "{activities}");
+    for (body, status) in [(r#"{"instances":0}"#, 400), (r#"{"instances":11}"#, 400), ("three", 400)] {
+        assert_eq!(pin(body).await.status(), status, "{body}");
+    }
+    let freed = observer.request(Method::DELETE, "/admin/autoscaler/pin").send().await.unwrap();
+    assert_eq!(freed.status(), 204);
+    until_ready(&observer, 2).await;
+    demo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_blind_autoscaler_has_no_metric_and_takes_away_what_is_needed() {
     let demo = start_scaled(fast(Behaviour::Blind));
     let observer = Viewer::stranger(&demo);

@@ -52,7 +52,7 @@ impl Pool {
         let Some(at) = better.or(former) else {
             return (Service::Refused, None);
         };
-        let wait = self.scaling.overload.wait(self.fullness(&self.instances[&at]));
+        let wait = self.scaling.overload.wait(self.strain(&self.instances[&at]));
         // Whoever was asked to leave a draining instance has now left it.
         (Service::After(wait), former.and(better).map(|_| Order::Stay))
     }
@@ -82,10 +82,17 @@ impl Pool {
         }
     }
 
+    /// Returns the load that a request meets at an instance, as a multiple of the capacity: the instance's own, or
+    /// that of what all share, if it is higher.
+    fn strain(&self, instance: &Instance) -> f64 {
+        let shared = self.scaling.shared_capacity.map(|capacity| self.users() as f64 / f64::from(capacity));
+        shared.map_or(self.fullness(instance), |shared| shared.max(self.fullness(instance)))
+    }
+
     /// Returns the ready instance with the fewest connections that still takes some.
     pub(super) fn choose(&self) -> Option<InstanceId> {
         let open = |instance: &Instance| {
-            instance.state == State::Ready && self.fullness(instance) < self.scaling.overload.refuse_at
+            instance.state == State::Ready && self.strain(instance) < self.scaling.overload.refuse_at
         };
         let open = self.instances.iter().filter(|(_, instance)| open(instance));
         open.min_by_key(|(_, instance)| instance.load.connections()).map(|(id, _)| *id)
