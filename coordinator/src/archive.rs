@@ -89,7 +89,7 @@ impl Finished {
     }
 
     /// What its screens showed last, with all of its seconds.
-    fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         let cores = self.recorded.facts.get(CORES).and_then(Value::as_u64).unwrap_or(1) as u32;
         let seconds = whole(&self.timeline, self.versions.as_ref(), self.started, cores);
         let stored = self.recorded.facts.get(LAST_SEEN).cloned().and_then(|run| serde_json::from_value(run).ok());

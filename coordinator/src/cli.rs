@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 /// The most local agents: beyond it a number is a slip of the finger.
 pub const MOST_AGENTS: u32 = 1_000;
 
+/// What stands in a command for the number of instances.
+pub const PLACEHOLDER: &str = "{instances}";
+
 /// Rehearses a show: plays its audience from many load agents, fires its cues, judges whether the system held.
 #[derive(Debug, Parser)]
 #[command(name = "coordinator", version, propagate_version = true)]
@@ -48,6 +51,9 @@ pub enum Command {
     Report(Report),
     /// Tell whether a run differs from another, beyond chance
     Compare(Compare),
+    /// Measure how much load one instance of the system under test carries
+    #[command(after_help = rehearsal_plan::TRIAL_HELP)]
+    Calibrate(Calibrate),
     /// Run the demo system under test by itself
     Demo(Demo),
     /// Run a load agent (the same as the binary `agent`)
@@ -84,26 +90,33 @@ pub struct Start {
     pub scenario: Option<PathBuf>,
     #[command(flatten)]
     pub surroundings: Surroundings,
-    /// Where the load comes from: local:N starts N agents here, join:N waits for N that come by themselves
-    #[arg(long, value_name = "local:N|join:N", value_parser = agents)]
-    pub agents: Option<(Launch, u32)>,
-    /// The host by which agents elsewhere reach this coordinator; without, only agents of this machine do
-    #[arg(long, value_name = "HOST")]
-    pub advertise: Option<String>,
+    #[command(flatten)]
+    pub crew: Crew,
     /// Go on with a run whose coordinator died: RUN is its id, or `last`
     #[arg(long, value_name = "RUN", conflicts_with_all = ["agents", "advertise", "seed", "env", "set"])]
     pub resume: Option<String>,
     /// What is to go wrong, for tests: slow-disk=DURATION delays each write
     #[arg(long = "fault", value_name = "FAULT", value_parser = fault, hide = true)]
     pub slow_disk: Option<Duration>,
-    /// Where the dashboard listens; `off` for none. Without, 127.0.0.1:7700, or a free port if that is taken
-    #[arg(long, value_name = "ADDR|off", value_parser = dashboard)]
-    pub dashboard: Option<Dashboard>,
     #[command(flatten)]
     pub runs: Runs,
     /// Seed of all random numbers, to repeat a run
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
+}
+
+/// Who plays, and who may watch.
+#[derive(Debug, Args)]
+pub struct Crew {
+    /// Where the load comes from: local:N starts N agents here, join:N waits for N that come by themselves
+    #[arg(long, value_name = "local:N|join:N", value_parser = agents)]
+    pub agents: Option<(Launch, u32)>,
+    /// The host by which agents elsewhere reach this coordinator; without, only agents of this machine do
+    #[arg(long, value_name = "HOST")]
+    pub advertise: Option<String>,
+    /// Where the dashboard listens; `off` for none. Without, 127.0.0.1:7700, or a free port if that is taken
+    #[arg(long, value_name = "ADDR|off", value_parser = dashboard)]
+    pub dashboard: Option<Dashboard>,
     /// Do not ask; needed for an environment named production
     #[arg(long)]
     pub yes: bool,
@@ -235,6 +248,53 @@ pub struct Compare {
     pub runs: Runs,
 }
 
+/// Options of `calibrate`.
+#[derive(Debug, Args)]
+pub struct Calibrate {
+    #[command(flatten)]
+    pub place: Place,
+    /// A line for the shell that brings the system to {instances} instances, and ends when they are ready
+    #[arg(long, value_name = "COMMAND", value_parser = pinning)]
+    pub pin: String,
+    /// A line for the shell that lets the system scale by itself again; it is run at the end, whatever happened
+    #[arg(long, value_name = "COMMAND")]
+    pub unpin: Option<String>,
+    /// How long each of the two may take
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "10m")]
+    pub patience: Duration,
+    /// The most instances to try
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub up_to: u32,
+    /// How near the load that held and the one that failed are to be
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "5%")]
+    pub precision: f64,
+    /// What one more instance must add, as a share of what the first carries, or it is of no use
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "10%")]
+    pub gain: f64,
+    /// The first load, in users or, where the plan has a rate, in starts a second [default: an eighth of the plan's peak]
+    #[arg(long, value_name = "LOAD")]
+    pub from: Option<f64>,
+    /// The highest load that may be tried [default: ten times the plan's peak]
+    #[arg(long, value_name = "LOAD")]
+    pub most: Option<f64>,
+    /// How long a trial takes to bring the load up [default: a third of --hold]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub ramp: Option<Duration>,
+    /// How long a trial then holds the load
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "30s")]
+    pub hold: Duration,
+    /// How long the system gets to recover after a trial
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "0s")]
+    pub rest: Duration,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub crew: Crew,
+    #[command(flatten)]
+    pub runs: Runs,
+}
+
 /// Options of `validate`.
 #[derive(Debug, Args)]
 pub struct Validate {
@@ -267,6 +327,9 @@ pub struct Instances {
     /// Users that an instance serves at full speed [default: 500]
     #[arg(long, value_name = "USERS", requires = "autoscaler")]
     pub capacity: Option<u32>,
+    /// Users that what all instances share serves at full speed, however many instances there are [default: all]
+    #[arg(long, value_name = "USERS", requires = "autoscaler")]
+    pub shared_capacity: Option<u32>,
     /// Fewest instances, ready at the start [default: 2]
     #[arg(long, value_name = "N", requires = "autoscaler")]
     pub min: Option<u32>,
@@ -306,6 +369,17 @@ fn key_value(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.to_owned())),
         _ => Err("expected KEY=VALUE".to_owned()),
     }
+}
+
+fn pinning(text: &str) -> Result<String, String> {
+    let says = text.contains(PLACEHOLDER);
+    says.then(|| text.to_owned()).ok_or_else(|| format!("it does not say {PLACEHOLDER}, where their number goes"))
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let percent = text.strip_suffix('%').map(|number| number.parse().map(|number: f64| number / 100.0));
+    let share = percent.unwrap_or_else(|| text.parse()).ok().filter(|share| *share > 0.0 && *share < 1.0);
+    share.ok_or_else(|| "expected a share above 0% and below 100%, such as 5%".to_owned())
 }
 
 fn format(text: &str) -> Result<ReportFormat, String> {

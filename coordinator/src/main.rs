@@ -17,6 +17,7 @@ mod serve;
 mod steer;
 mod forecast;
 mod compare;
+mod calibrate;
 mod web;
 mod judged;
 mod exit;
@@ -68,6 +69,7 @@ fn obey(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Scale(options) => steer::scale(options),
         Command::Report(options) => archive::report(options),
         Command::Compare(options) => compare::compare_runs(options),
+        Command::Calibrate(options) => calibrate::calibrate(options),
         Command::Demo(options) => demo::demo(options),
         Command::Agent(_) => Ok(ExitCode::Pass), // it has a process, and so a `main`, of its own
     }

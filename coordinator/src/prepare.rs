@@ -19,6 +19,7 @@ use crate::scaler::sources;
 const LARGEST_SCENARIO: u64 = 1 << 20;
 
 /// A scenario that can be run.
+#[derive(Clone)]
 pub struct Prepared {
     /// Its name: the file's, without the ending.
     pub name: String,

@@ -107,7 +107,7 @@ pub(crate) fn open_doors(
 }
 
 /// Nothing is left running: live runs are stopped, at once if it is asked for again, and waited for.
-async fn end_runs(studio: &Studio, interrupts: &mut Interrupts) {
+pub(crate) async fn end_runs(studio: &Studio, interrupts: &mut Interrupts) {
     let mut now = false;
     while !studio.live_runs().is_empty() {
         log(if now {

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use rehearsal_api::{Server, Token};
 use rehearsal_plan::Launch;
 
-use crate::cli::{self, Dashboard, Place};
+use crate::cli::{self, Crew, Dashboard, Place};
 use crate::exit::ExitCode;
 use crate::opening::{Wishes, place_of};
 use crate::play::Run;
@@ -32,10 +32,8 @@ pub fn start(options: &cli::Start) -> anyhow::Result<ExitCode> {
         },
     };
     let Some(mut prepared) = prepared_or_told(&place)? else { return Ok(ExitCode::Usage) };
-    if let Some((launch, count)) = options.agents {
-        (prepared.environment.agents.launch, prepared.environment.agents.count) = (launch, count);
-    }
-    if let Some(refusal) = refusal(&prepared, options.yes || former.is_some()) {
+    options.crew.join(&mut prepared);
+    if let Some(refusal) = refusal(&prepared, options.crew.yes || former.is_some()) {
         let _ = writeln!(std::io::stderr(), "error: {refusal}");
         return Ok(ExitCode::Usage);
     }
@@ -66,13 +64,13 @@ pub(crate) fn refusal(prepared: &Prepared, yes: bool) -> Option<&'static str> {
 
 async fn play(prepared: Prepared, former: Option<Folder>, options: &cli::Start) -> anyhow::Result<ExitCode> {
     let studio = Arc::new(Studio::new(&options.runs.out, None));
-    let (server, dashboard) = doors(&studio, options.dashboard)?;
+    let (server, dashboard) = doors(&studio, options.crew.dashboard)?;
     let wishes = Wishes {
         seed: options.seed,
         at_terminal: true,
         is_served: false,
         dashboard,
-        advertise: options.advertise.clone(),
+        advertise: options.crew.advertise.clone(),
         slow_disk: options.slow_disk,
     };
     let run = match former {
@@ -84,8 +82,17 @@ async fn play(prepared: Prepared, former: Option<Folder>, options: &cli::Start) 
     played
 }
 
+impl Crew {
+    /// Says who plays, if the command line has something to say about it.
+    pub(crate) fn join(&self, prepared: &mut Prepared) {
+        if let Some((launch, count)) = self.agents {
+            (prepared.environment.agents.launch, prepared.environment.agents.count) = (launch, count);
+        }
+    }
+}
+
 /// Opens the doors for commands, and for people if a dashboard is wanted.
-fn doors(studio: &Arc<Studio>, wanted: Option<Dashboard>) -> anyhow::Result<(Server, Option<String>)> {
+pub(crate) fn doors(studio: &Arc<Studio>, wanted: Option<Dashboard>) -> anyhow::Result<(Server, Option<String>)> {
     let open = |address| open_doors(studio, address, "--dashboard", Token::random());
     let any_port = SocketAddr::new(USUAL.ip(), 0);
     let (server, address) = match wanted {
