@@ -1,7 +1,7 @@
 //! Other calls of the coordinator beside a run: commands to it, questions about it, and `serve`.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use reqwest::{Client, Method};
@@ -25,10 +25,18 @@ pub struct Said {
 impl Said {
     /// Calls the coordinator in a folder.
     pub async fn of(folder: &Path, arguments: &[&str]) -> Self {
+        Self::begin(folder, arguments).end_within(PATIENCE).await
+    }
+
+    /// Calls the coordinator in a folder for something that takes its time.
+    pub fn begin(folder: &Path, arguments: &[&str]) -> Saying {
         let mut command = Command::new(program::coordinator());
         command.args(arguments).current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
-        let output = tokio::time::timeout(PATIENCE, command.output()).await;
-        let output = output.unwrap_or_else(|_| panic!("{arguments:?} hangs")).expect("calling the coordinator");
+        let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("calling the coordinator");
+        Saying { process, arguments: arguments.join(" ") }
+    }
+
+    fn read(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
     }
@@ -39,6 +47,33 @@ impl Said {
         assert_eq!(self.code, Some(0), "{}\n{}", self.stdout, self.stderr);
         self
     }
+}
+
+/// A call of the coordinator that goes on; killed when dropped.
+#[derive(Debug)]
+pub struct Saying {
+    process: Child,
+    arguments: String,
+}
+
+impl Saying {
+    /// Does what Ctrl-C does.
+    pub fn interrupt(&self) {
+        interrupt(&self.process);
+    }
+
+    /// Waits for its end.
+    pub async fn end_within(self, bound: Duration) -> Said {
+        let output = tokio::time::timeout(bound, self.process.wait_with_output()).await;
+        let output = output.unwrap_or_else(|_| panic!("`{}` hangs", self.arguments));
+        Said::read(&output.expect("calling the coordinator"))
+    }
+}
+
+/// Does what Ctrl-C does. A process that has ended does not mind.
+fn interrupt(process: &Child) {
+    let id = process.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+    let _ = id.map(|id| rustix::process::kill_process(id, rustix::process::Signal::INT));
 }
 
 /// `coordinator serve` at work in a folder; killed when dropped.
@@ -95,11 +130,7 @@ impl Served {
 
     /// Does what Ctrl-C does and waits for its end.
     pub async fn stop(mut self) -> Option<i32> {
-        if let Some(id) =
-            self.process.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw)
-        {
-            let _ = rustix::process::kill_process(id, rustix::process::Signal::INT); // it may have ended
-        }
+        interrupt(&self.process);
         let ended = tokio::time::timeout(PATIENCE, self.process.wait()).await;
         ended.expect("it ends in time").expect("waiting for its end").code()
     }

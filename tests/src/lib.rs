@@ -25,7 +25,7 @@ mod waiting;
 
 pub use agent_process::AgentProcess;
 pub use browser::Browser;
-pub use command::{Said, Served};
+pub use command::{Said, Saying, Served};
 pub use histogram_log::assert_log_equals_summary;
 pub use network::{Conditions, Direction, Host, Network, Side, Traffic, Unavailable};
 pub use outcome::Outcome;

@@ -5,6 +5,7 @@
 
 mod broken_calls;
 mod broken_sockets;
+mod calibrating;
 mod counts;
 mod dashboard;
 mod dying;
