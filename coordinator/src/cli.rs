@@ -353,9 +353,9 @@ pub struct Instances {
 impl Demo {
     /// The instances as an environment would describe them.
     pub fn instances(&self) -> DemoInstances {
-        let Instances { capacity, min, max, boot, drain, every, band } = self.instances.clone();
+        let Instances { capacity, min, max, boot, drain, every, band, shared_capacity } = self.instances.clone();
         let autoscaler = self.autoscaler.map(|behaviour| behaviour.name().to_owned());
-        DemoInstances { autoscaler, capacity, min, max, boot, drain, every, band }
+        DemoInstances { autoscaler, capacity, min, max, boot, drain, every, band, shared_capacity }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 
 use crate::command::{cargo, shown, succeed};
-use crate::{chaos, tidy, web};
+use crate::{chaos, scalers, tidy, web};
 
 /// Runs all steps; the first that fails ends it, with its name.
 pub fn run(root: &Path) -> Result<()> {
@@ -23,6 +23,7 @@ pub fn run(root: &Path) -> Result<()> {
     let tests = step("tests", || run_tests(root, has_browser))?;
     step("tidy", || tidy::run(root))?;
     step("chaos", || chaos::run(root, &chaos::MINUTE))?;
+    step("scalers", || scalers::run(root, &scalers::ONCE))?;
     // Repeated here, because the end is what people and logs look at.
     if !has_browser {
         println!("SKIPPED: all tests in chromium, which could not be installed");

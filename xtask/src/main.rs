@@ -1,4 +1,5 @@
-//! Project tasks: `cargo xtask ci` checks everything, `tidy` what compilers do not, `bench` measures, `chaos` breaks things.
+//! Project tasks: `cargo xtask ci` checks everything, `tidy` what compilers do not, `bench` measures, `chaos` breaks things,
+//! `scalers` judges autoscalers.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout)] // a program for terminals
 
@@ -6,6 +7,7 @@ mod bench;
 mod chaos;
 mod ci;
 mod command;
+mod scalers;
 mod tidy;
 mod web;
 
@@ -18,7 +20,7 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Checks and measures Rehearsal")]
 enum Task {
-    /// Formatting, clippy, the pages, all tests, tidy and a minute of chaos; ends at the first step that fails
+    /// Formatting, clippy, the pages, all tests, tidy, a minute of chaos and seven autoscalers; ends at the first step that fails
     Ci,
     /// House rules: first lines, lengths, links, unsafe code, leftovers
     Tidy,
@@ -26,6 +28,8 @@ enum Task {
     Bench(bench::Options),
     /// One run whose agents, coordinator and links break at random, and whose counts must be right all the same
     Chaos(chaos::Options),
+    /// Whole runs against the demo's autoscaler in each of its ways: the verdict passes only the healthy one
+    Scalers(scalers::Options),
 }
 
 fn main() -> ExitCode {
@@ -46,5 +50,6 @@ fn run(task: Task) -> Result<()> {
         Task::Tidy => tidy::run(root),
         Task::Bench(options) => bench::run(root, &options),
         Task::Chaos(options) => chaos::run(root, &options),
+        Task::Scalers(options) => scalers::run(root, &options),
     }
 }

@@ -143,9 +143,8 @@ impl Log {
         let metrics = self.places.iter().filter(|place| place.role == Role::Metric);
         let load = load.unwrap_or_default();
         let failure = |look: &Look| match &look.what {
-            What::Error(why) | What::Missing(why) => {
-                Some(Failure { at_s: at_s(look.at_us), of: self.name_of(look)?, why: why.clone() })
-            }
+            // A source that answers and has no value is seen well: then it is the scaler that has none, either.
+            What::Error(why) => Some(Failure { at_s: at_s(look.at_us), of: self.name_of(look)?, why: why.clone() }),
             _ => None,
         };
         Observations {

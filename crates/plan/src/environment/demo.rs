@@ -29,6 +29,8 @@ pub struct DemoInstances {
     /// How often the autoscaler looks at the CPU.
     #[serde(with = "duration::optional")]
     pub every: Option<Duration>,
+    /// How many users all instances together serve at full speed, however many there are: a limit elsewhere.
+    pub shared_capacity: Option<u32>,
     /// The edges between which the autoscaler keeps the average CPU, in percent.
     pub band: Option<[f64; 2]>,
 }
@@ -39,7 +41,7 @@ pub(super) fn instances(mut table: Table<'_>) -> DemoInstances {
         let count = table.take(key, number(1, u64::from(u32::MAX)))?;
         u32::try_from(count).ok()
     };
-    let [capacity, min, max] = ["capacity", "min", "max"].map(&mut count);
+    let [capacity, min, max, shared_capacity] = ["capacity", "min", "max", "shared_capacity"].map(&mut count);
     let instances = DemoInstances {
         autoscaler: table.take("autoscaler", text),
         capacity,
@@ -48,6 +50,7 @@ pub(super) fn instances(mut table: Table<'_>) -> DemoInstances {
         boot: table.take("boot", time),
         drain: table.take("drain", time),
         every: table.take("every", time),
+        shared_capacity,
         band: table.take("band", band),
     };
     if instances.autoscaler.is_none() && instances != DemoInstances::default() {

@@ -1,15 +1,37 @@
-//! Judges whether queues became short again in time.
+//! Judges whether queues became short again in time, and whether the workers stayed until they were.
 
 use rehearsal_plan::{Backlog, duration};
 
-use super::steps::StepFunction;
+use super::steps::{Change, StepFunction};
 use super::view::{View, seconds};
 use super::{Kind, ScalerFinding, Weight};
 use crate::amounts;
 use crate::case::Extent;
 
 pub(super) fn judge(view: &View<'_>) -> Vec<ScalerFinding> {
-    view.plan.backlogs.iter().filter_map(|backlog| judge_one(view, backlog)).collect()
+    let both = |backlog| judge_one(view, backlog).into_iter().chain(taken_away(view, backlog));
+    view.plan.backlogs.iter().flat_map(both).collect()
+}
+
+/// Finds decisions for fewer workers while the queue was long: at the last look before, and still at the decision.
+fn taken_away(view: &View<'_>, backlog: &Backlog) -> Option<ScalerFinding> {
+    let Backlog { metric, below, .. } = backlog;
+    let function = view.metrics.get(metric.as_str())?;
+    let is_long = |at_s: f64| function.at(at_s).is_some_and(|length| length >= *below);
+    let is_early = |change: &Change| change.to < change.from && is_long(change.after_s) && is_long(change.at_s);
+    let early: Vec<Change> = view.decisions().into_iter().filter(is_early).collect();
+    let (first, last) = (early.first()?, early.last()?);
+    let text = format!(
+        "{} of workers while {metric} was long, first from {} to {} at {} with {}; they were to stay until it was below {}",
+        amounts::counted(early.len() as u64, "cut"),
+        amounts::number(first.from),
+        amounts::number(first.to),
+        seconds(first.at_s),
+        amounts::number(function.at(first.at_s)?),
+        amounts::number(*below),
+    );
+    let extent = Extent { from_s: first.at_s, to_s: last.at_s };
+    Some(ScalerFinding::new(Weight::Fail, Kind::Backlog, extent, text))
 }
 
 fn judge_one(view: &View<'_>, backlog: &Backlog) -> Option<ScalerFinding> {

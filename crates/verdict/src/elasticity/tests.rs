@@ -360,11 +360,32 @@ fn a_queue_has_to_be_short_again_in_time() {
 }
 
 #[test]
+fn workers_stay_until_the_queue_is_short() {
+    let backlogs = vec![Backlog { metric: "jobs".to_owned(), below: 100.0, within: secs(600) }];
+    let plan = AutoscalerPlan { backlogs, keep: Vec::new(), settle_within: None, ..expected(40) };
+    let mut seen = calm();
+    let jobs = Series { samples: (0..600).map(|at_s| (f64::from(at_s), Some(340.0))).collect(), max_age_s: 5.0 };
+    seen.metrics.insert("jobs".to_owned(), jobs);
+    check(&plan, &seen, &[]);
+    for series in [&mut seen.demand, &mut seen.desired, &mut seen.running, &mut seen.ready] {
+        during(series, 400.0, 600.0, Some(2.0));
+    }
+    let early = "Fail Backlog: 1 cut of workers while jobs was long, first from 4 to 2 at 400 s with 340; they were to stay until it was below 100 [400, 400)";
+    check(&plan, &seen, &[early]);
+    during(seen.metrics.get_mut("jobs").unwrap(), 395.0, 400.0, Some(99.0)); // the last look before said otherwise
+    check(&plan, &seen, &[]);
+}
+
+#[test]
 fn a_file_has_a_key_for_every_figure() {
     let mut plan = expected(40);
     plan.keep.clear();
     let assessment = assess(&plan, &calm());
     let json = serde_json::to_value(&assessment).unwrap();
+    let is_listed = |name: &String| {
+        name == "tick_s" || rehearsal_plan::catalogue::AUTOSCALER_FIGURES.iter().any(|(listed, _)| listed == name)
+    };
+    assert!(assessment.figures.keys().all(is_listed), "thresholds must know {:?}", assessment.figures.keys());
     assert_eq!(json["observed"], true);
     assert_eq!(json["capacity"], serde_json::json!({ "of": "users", "per_instance": 500.0 }));
     assert_eq!((&json["errors_while_draining"], &json["reversals"]), (&serde_json::Value::Null, &0.0.into()));
