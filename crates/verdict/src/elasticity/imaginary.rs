@@ -1,26 +1,38 @@
-//! An imaginary system with an autoscaler of some character, and noisy observations of it.
+//! An imaginary system with an autoscaler of some character, and noisy observations of it: for the tests here, and for
+//! examples of what is told of autoscalers elsewhere.
 //!
 //! An instance carries 500 users at 20 % CPU, boots in 20 s and drains for 15 s. The load goes from 2 instances
 //! to 6 at 60 s, over a ramp to 10 at 400 s, and down to 4 at 640 s. From 450 s to 520 s the metric is missing.
 
+use std::time::Duration;
+
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use rehearsal_plan::Keep;
 
-use super::super::*;
+use super::*;
 
 /// How the scaler behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Character {
+pub enum Character {
+    /// It does all that is expected.
     Healthy,
+    /// It learns of the load three minutes late.
     Slow,
+    /// It does nothing.
     Frozen,
+    /// It wants two more and two fewer by turns.
     Flapping,
+    /// It wants three times as many as the load needs.
     Greedy,
+    /// It cuts off users when it scales in.
     Harsh,
+    /// It scales in when it loses its metric.
     Blind,
 }
 
-pub(super) const OUTAGE: std::ops::Range<i64> = 450..520;
+/// The seconds in which the metric is missing.
+pub const OUTAGE: std::ops::Range<i64> = 450..520;
 const END: i64 = 960;
 const PER_INSTANCE: f64 = 500.0;
 
@@ -44,17 +56,34 @@ struct World {
 
 /// What differs from run to run.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Setting {
+pub struct Setting {
+    /// How the scaler behaves.
     pub character: Character,
     /// The scaler's upper bound.
     pub at_most: f64,
     /// Every how many seconds the numbers of instances are looked at.
     pub poll_s: i64,
+    /// What the noise is made of.
     pub seed: u64,
 }
 
+/// What the imaginary systems are to do.
+#[must_use]
+pub fn expected(at_most: u32) -> AutoscalerPlan {
+    AutoscalerPlan {
+        capacity: Some(Capacity::Users(PER_INSTANCE)),
+        react_within: Some(Duration::from_secs(90)),
+        settle_within: Some(Duration::from_secs(180)),
+        keep: vec![Keep::new("cpu", 10.0, 30.0)],
+        at_least: Some(2),
+        at_most: Some(at_most),
+        ..AutoscalerPlan::default()
+    }
+}
+
 /// Plays the whole run.
-pub(super) fn observe(setting: Setting) -> Observations {
+#[must_use]
+pub fn observe(setting: Setting) -> Observations {
     let Setting { character, at_most, poll_s, seed } = setting;
     let mut world = World {
         character,
@@ -81,6 +110,7 @@ pub(super) fn observe(setting: Setting) -> Observations {
         world.look(second, users);
     }
     world.seen.demand = demand(Capacity::Users(PER_INSTANCE), &load);
+    world.seen.load = load;
     world.seen
 }
 

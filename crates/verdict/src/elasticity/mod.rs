@@ -37,6 +37,9 @@ mod coverage;
 mod finding;
 mod file;
 
+#[cfg(any(test, feature = "imaginary"))]
+pub mod imaginary;
+
 pub use bands::KeptBand;
 pub use finding::{Kind, ScalerFinding, Weight};
 pub use reaction::{Direction, Step};
@@ -229,6 +232,19 @@ impl Assessment {
     pub fn beside(self, generator: &Generator) -> Assessment {
         let findings = self.findings.into_iter().map(|finding| finding.beside(generator)).collect();
         Assessment { findings, ..self }
+    }
+
+    /// Leaves out the samples from before an instant of run time; what holds at that instant becomes its sample. The
+    /// rest stays whole. For screens that have the samples from before.
+    #[must_use]
+    pub fn since(&self, from_s: f64) -> Assessment {
+        let cut = |samples: &Vec<Sample>| -> Vec<Sample> {
+            let after = samples.partition_point(|(at_s, _)| *at_s <= from_s);
+            let held = samples[..after].last().map(|(_, value)| (from_s, *value));
+            held.into_iter().chain(samples[after..].iter().copied()).collect()
+        };
+        let series = self.series.iter().map(|(name, samples)| (name.clone(), cut(samples))).collect();
+        Assessment { series, load: cut(&self.load), ..self.clone() }
     }
 }
 

@@ -4,28 +4,15 @@ use std::time::Duration;
 
 use rehearsal_plan::{Backlog, DuringOutage, InFlight, Keep};
 
+use super::imaginary::{Character, OUTAGE, Setting, expected, observe};
 use super::*;
-use world::{Character, OUTAGE, Setting};
 
-mod world;
+mod written;
 
 const SEEDS: std::ops::Range<u64> = 0..20;
 
 fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
-}
-
-/// What the imaginary systems are to do.
-fn expected(at_most: u32) -> AutoscalerPlan {
-    AutoscalerPlan {
-        capacity: Some(Capacity::Users(500.0)),
-        react_within: Some(secs(90)),
-        settle_within: Some(secs(180)),
-        keep: vec![Keep::new("cpu", 10.0, 30.0)],
-        at_least: Some(2),
-        at_most: Some(at_most),
-        ..AutoscalerPlan::default()
-    }
 }
 
 fn kinds(assessment: &Assessment, weight: Weight) -> Vec<Kind> {
@@ -35,7 +22,7 @@ fn kinds(assessment: &Assessment, weight: Weight) -> Vec<Kind> {
 /// Checks that a scaler of some character is always found to be what it is. Its symptoms may be found, too.
 fn check_character(character: Character, named: &[Kind], symptoms: &[Kind]) {
     for (seed, poll_s) in SEEDS.flat_map(|seed| [(seed, 2), (seed, 15)]) {
-        let assessment = assess(&expected(40), &world::observe(Setting { character, at_most: 40.0, poll_s, seed }));
+        let assessment = assess(&expected(40), &observe(Setting { character, at_most: 40.0, poll_s, seed }));
         let failed = kinds(&assessment, Weight::Fail);
         let told = format!("{character:?} with seed {seed}, seen every {poll_s} s: {:#?}", assessment.findings);
         assert!(named.iter().all(|kind| failed.contains(kind)), "{told}");
@@ -63,10 +50,8 @@ fn every_fault_is_always_named() {
 #[test]
 fn a_ceiling_is_not_held_against_the_scaler() {
     for seed in SEEDS {
-        let assessment = assess(
-            &expected(6),
-            &world::observe(Setting { character: Character::Healthy, at_most: 6.0, poll_s: 2, seed }),
-        );
+        let assessment =
+            assess(&expected(6), &observe(Setting { character: Character::Healthy, at_most: 6.0, poll_s: 2, seed }));
         assert_eq!(kinds(&assessment, Weight::Fail), [], "{:#?}", assessment.findings);
         assert_eq!(kinds(&assessment, Weight::Doubt), [Kind::Ceiling]);
     }
@@ -75,7 +60,7 @@ fn a_ceiling_is_not_held_against_the_scaler() {
 #[test]
 fn what_our_own_failed_looks_hide_is_doubted() {
     for seed in SEEDS {
-        let mut seen = world::observe(Setting { character: Character::Blind, at_most: 40.0, poll_s: 2, seed });
+        let mut seen = observe(Setting { character: Character::Blind, at_most: 40.0, poll_s: 2, seed });
         let at_s = (OUTAGE.start + 1) as f64;
         seen.failures.push(Failure { at_s, of: "cpu".to_owned(), why: "timed out".to_owned() });
         let assessment = assess(&expected(40), &seen);
@@ -374,64 +359,4 @@ fn workers_stay_until_the_queue_is_short() {
     check(&plan, &seen, &[early]);
     during(seen.metrics.get_mut("jobs").unwrap(), 395.0, 400.0, Some(99.0)); // the last look before said otherwise
     check(&plan, &seen, &[]);
-}
-
-#[test]
-fn a_file_has_a_key_for_every_figure() {
-    let mut plan = expected(40);
-    plan.keep.clear();
-    let assessment = assess(&plan, &calm());
-    let json = serde_json::to_value(&assessment).unwrap();
-    let is_listed = |name: &String| {
-        name == "tick_s" || rehearsal_plan::catalogue::AUTOSCALER_FIGURES.iter().any(|(listed, _)| listed == name)
-    };
-    assert!(assessment.figures.keys().all(is_listed), "thresholds must know {:?}", assessment.figures.keys());
-    assert_eq!(json["observed"], true);
-    assert_eq!(json["capacity"], serde_json::json!({ "of": "users", "per_instance": 500.0 }));
-    assert_eq!((&json["errors_while_draining"], &json["reversals"]), (&serde_json::Value::Null, &0.0.into()));
-    assert_eq!(json["series"]["ready"], serde_json::json!([[0.0, 2.0], [150.0, 4.0]]));
-    assert_eq!((json["steps"][0]["direction"].as_str(), json["steps"][0]["to"].as_f64()), (Some("up"), Some(4.0)));
-    let close = |name: &str, value: f64| assert!((json[name].as_f64().unwrap() - value).abs() < 1e-9, "{name}");
-    close("under_accuracy", 2.0 * 50.0 / 600.0);
-    close("under_accuracy_relative", 100.0 * 0.5 * 50.0 / 600.0);
-    close("under_share", 100.0 * 50.0 / 600.0);
-    close("observed_share", 100.0);
-    close("jitter", 0.0);
-    assert_eq!(serde_json::from_value::<Assessment>(json).unwrap(), assessment);
-}
-
-#[test]
-fn a_file_has_what_a_picture_needs() {
-    let mut seen = calm();
-    seen.load = Series::new(vec![(0.0, Some(900.0)), (1.0, Some(900.0)), (2.0, None), (100.0, Some(1900.0))], 999.0);
-    seen.activities = vec![Activity { at_s: 400.0, change: -1 }, Activity { at_s: 117.0, change: 2 }];
-    during(&mut seen.ready, 120.0, 400.0, Some(2.0));
-    let assessment = assess(&expected(40), &seen);
-    let json = serde_json::to_value(&assessment).unwrap();
-    let slow = serde_json::json!({
-        "weight": "fail", "kind": "slow", "text": assessment.findings[0].text, "from_s": 100.0, "to_s": 400.0,
-    });
-    let rows = [
-        ("from_s", serde_json::json!(0.0)),
-        ("to_s", serde_json::json!(600.0)),
-        ("bounds", serde_json::json!({ "at_least": 2, "at_most": 40 })),
-        ("load", serde_json::json!([[0.0, 900.0], [2.0, null], [100.0, 1900.0]])),
-        ("activities", serde_json::json!([[117.0, 2], [400.0, -1]])),
-    ];
-    for (key, expected) in rows {
-        assert_eq!(json[key], expected, "{key}");
-    }
-    assert_eq!(json["findings"][0], slow);
-    assert_eq!(serde_json::from_value::<Assessment>(json).unwrap(), assessment);
-}
-
-#[test]
-fn files_from_before_there_was_a_picture_are_read() {
-    let assessment = assess(&expected(40), &calm());
-    let mut json = serde_json::to_value(&assessment).unwrap();
-    for key in ["from_s", "to_s", "bounds", "load", "activities", "findings"] {
-        json.as_object_mut().unwrap().remove(key);
-    }
-    let old = serde_json::from_value::<Assessment>(json).unwrap();
-    assert_eq!((old.figures, old.series), (assessment.figures, assessment.series));
 }
