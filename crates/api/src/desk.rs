@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use rehearsal_report::view::Snapshot;
+use rehearsal_report::view::{ScalerPicture, Snapshot};
 use tokio::sync::watch;
 
 use crate::{Answer, Command, Forecast, Frame, Refusal, ReportFile, ReportFormat, RunEntry, RunRequest, ScenarioEntry};
@@ -41,6 +41,13 @@ pub trait Desk: Send + Sync + 'static {
     /// Shows a run, live or finished, with the seconds that changed after revision `since`: all with 0, none with
     /// [`u64::MAX`].
     fn snapshot<'a>(&'a self, run: &'a str, since: u64) -> Reply<'a, Snapshot>;
+
+    /// Shows what was seen of the autoscaler under a run, live or finished, with the samples from `from_s` on, in
+    /// seconds of run time; asked with a finite number.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] also when the run does not observe one.
+    fn autoscaler<'a>(&'a self, run: &'a str, from_s: f64) -> Reply<'a, ScalerPicture>;
 
     /// Carries out a command in the name of `by` and says who applied it when.
     fn command<'a>(&'a self, run: &'a str, by: &'a str, command: Command) -> Reply<'a, Answer>;

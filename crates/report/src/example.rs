@@ -8,6 +8,8 @@ use rehearsal_metrics::{
     CallStep, CueFiring, Health, Kind, Limits, MetricSet, Recorder, SeriesKey, Span, Summary, Tags, Timeline, UserState,
 };
 use rehearsal_plan::Threshold;
+use rehearsal_verdict::elasticity::imaginary::{Character, Setting, expected, observe};
+use rehearsal_verdict::elasticity::{Assessment, assess};
 use rehearsal_verdict::{Autoscaler, Ending, Evidence, Generator, judge};
 
 use crate::{AgentRow, AutoscalerRow, ReportInput, RunReport};
@@ -101,6 +103,11 @@ pub(crate) struct Example {
 /// The report of that run.
 pub(crate) fn report() -> RunReport {
     example().report
+}
+
+/// What is to be said of an imaginary autoscaler.
+pub(crate) fn assessment(character: Character) -> Assessment {
+    assess(&expected(40), &observe(Setting { character, at_most: 40.0, poll_s: 2, seed: 1 }))
 }
 
 /// Plays that run.

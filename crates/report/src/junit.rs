@@ -7,16 +7,20 @@
 //! | run | `verdict` | pass | fail | inconclusive | |
 //! | thresholds | each rule | it held | it was broken | no data: nobody can tell, and that never passes | |
 //! | checks | each check | it always said yes | | | it sometimes said no, and no rule forbids that |
-//! | findings | each but those of thresholds | info | error | | warning |
+//! | autoscaler | each kind of finding about it | told only | it failed the run | it leaves the verdict open | |
+//! | autoscaler | `autoscaler`, if there is none | nothing is held against it | | | it was not judged |
+//! | findings | each but those of thresholds and of a judged autoscaler | info | error | | warning |
 
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 use rehearsal_metrics::CheckSummary;
 use rehearsal_verdict::amounts::{count, percent};
+use rehearsal_verdict::elasticity::{ScalerFinding, Weight};
 use rehearsal_verdict::{Finding, Outcome, Severity, ThresholdOutcome, Verdict};
 
-use crate::RunReport;
+use crate::autoscaler::{basis, outcome, steadiness, supply};
+use crate::{AutoscalerRow, RunReport};
 
 /// Writes the report as JUnit XML.
 ///
@@ -26,11 +30,17 @@ pub fn junit(report: &RunReport) -> Result<String, SerializeError> {
     let lasted = Duration::try_from_secs_f64(report.duration_s).unwrap_or_default();
     let mut document = Report::new(format!("rehearsal {}", report.scenario));
     document.set_time(lasted);
-    let told = report.findings.iter().filter(|finding| finding.subject != "threshold");
+    let has_suite = |subject: &str| match subject {
+        "threshold" => true,
+        "autoscaler" => report.autoscaler.assessment().is_some(),
+        _ => false,
+    };
+    let told = report.findings.iter().filter(|finding| !has_suite(&finding.subject));
     let suites = [
         ("run", vec![verdict(report)]),
         ("thresholds", report.thresholds.iter().map(threshold).collect()),
         ("checks", report.checks.iter().map(check).collect()),
+        ("autoscaler", autoscaler(&report.autoscaler)),
         ("findings", told.map(finding).collect()),
     ];
     for (name, cases) in suites {
@@ -103,6 +113,37 @@ fn check(check: &CheckSummary) -> TestCase {
     TestCase::new(check.name.as_str(), status)
 }
 
+fn autoscaler(row: &AutoscalerRow) -> Vec<TestCase> {
+    let by_itself = |mut status: TestCaseStatus, message: &str| {
+        status.set_message(message);
+        TestCase::new("autoscaler", status)
+    };
+    let assessment = match row {
+        AutoscalerRow::NotJudged { why } => {
+            return vec![by_itself(TestCaseStatus::skipped(), &format!("not judged: {why}"))];
+        }
+        AutoscalerRow::Judged(assessment) => assessment,
+    };
+    let mut cases: Vec<TestCase> = assessment.findings.iter().map(scaler_finding).collect();
+    if cases.is_empty() {
+        cases.push(by_itself(TestCaseStatus::success(), &outcome(assessment).1));
+    }
+    let figures = supply(assessment).map(|[what, short, beyond]| format!("{what}: short {short}, beyond {beyond}"));
+    let lines: Vec<String> = [basis(assessment)].into_iter().chain(figures).chain(steadiness(assessment)).collect();
+    cases[0].set_system_out(lines.join("\n"));
+    cases
+}
+
+fn scaler_finding(finding: &ScalerFinding) -> TestCase {
+    let mut status = match finding.weight {
+        Weight::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        Weight::Doubt => TestCaseStatus::non_success(NonSuccessKind::Error),
+        Weight::Tell => TestCaseStatus::success(),
+    };
+    status.set_type("finding").set_message(finding.text.as_str());
+    TestCase::new(format!("{}: {}", finding.kind.name(), finding.text), status)
+}
+
 fn finding(finding: &Finding) -> TestCase {
     let mut status = match finding.severity {
         Severity::Error => TestCaseStatus::non_success(NonSuccessKind::Failure),
@@ -117,6 +158,8 @@ fn finding(finding: &Finding) -> TestCase {
 
 #[cfg(test)]
 mod tests {
+    use rehearsal_verdict::elasticity::imaginary::Character;
+
     use super::*;
     use crate::example;
 
@@ -144,6 +187,24 @@ mod tests {
         assert_eq!(red(&report), (false, true));
         report.verdict = Verdict::Fail;
         assert_eq!(red(&report), (true, false));
+    }
+
+    #[test]
+    fn a_scaler_that_failed_makes_the_build_red_and_a_sound_one_does_not() {
+        let mut report = example::report();
+        report.findings.clear();
+        report.thresholds.clear();
+        report.verdict = Verdict::Pass;
+        let mut with = |character| {
+            report.autoscaler = AutoscalerRow::Judged(Box::new(example::assessment(character)));
+            (red(&report), junit(&report).unwrap())
+        };
+        let (red, xml) = with(Character::Healthy);
+        assert_eq!(red, (false, false));
+        assert!(xml.contains("share of demand: short "), "{xml}");
+        let (red, xml) = with(Character::Flapping);
+        assert_eq!(red, (true, false));
+        assert!(xml.contains("name=\"flapping: the scaler turned round"), "{xml}");
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod report;
 pub mod view;
 
 mod groups;
+mod autoscaler;
 
 pub mod text;
 

@@ -8,9 +8,10 @@ use rehearsal_metrics::{Kind, Span};
 use rehearsal_verdict::amounts::{count, number, percent, seconds};
 use rehearsal_verdict::{Finding, Grade, Outcome, Severity, Verdict};
 
-use crate::{AutoscalerRow, RunReport};
+use crate::RunReport;
 use layout::{Colour, Paint, Table, clean, length, padded, put, put_wrapped};
 
+mod autoscaler;
 mod layout;
 
 /// Writes the report for a terminal, with or without colour.
@@ -28,6 +29,7 @@ pub fn render(report: &RunReport, colour: bool) -> String {
     errors(report, paint, &mut out);
     agents(report, paint, &mut out);
     generator(report, paint, &mut out);
+    autoscaler::autoscaler(&report.autoscaler, paint, &mut out);
     out
 }
 
@@ -192,10 +194,6 @@ fn generator(report: &RunReport, paint: Paint, out: &mut String) {
         let first = format!("  {} {}:", worst.grade.name(), stretch(worst.from_s as f64, worst.to_s as f64));
         put_wrapped(out, &first, length(&first), &worst.reasons.join(", "));
     }
-    if let AutoscalerRow::NotJudged { why } = &report.autoscaler {
-        let text = format!("not judged: {why}");
-        put_wrapped(out, &paint.paint(Colour::Heading, "Autoscaler "), length("Autoscaler "), &text);
-    }
 }
 
 /// A stretch of run time, `12–14 s`, or an instant of it.
@@ -218,12 +216,22 @@ fn shown(text: Option<String>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rehearsal_verdict::elasticity::imaginary::Character;
+
     use super::*;
-    use crate::example;
+    use crate::{AutoscalerRow, example};
 
     #[test]
     fn the_text_is_the_golden_one() {
         example::compare("summary.txt", &render(&example::report(), false));
+    }
+
+    #[test]
+    fn an_autoscaler_is_called_what_it_is_and_measured() {
+        let mut text = String::new();
+        let row = AutoscalerRow::Judged(Box::new(example::assessment(Character::Flapping)));
+        autoscaler::autoscaler(&row, Paint::Plain, &mut text);
+        example::compare("autoscaler.txt", &text);
     }
 
     #[test]

@@ -59,6 +59,7 @@ fn documented_routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(runs::list, runs::start))
         .routes(routes!(runs::run, runs::delete))
         .routes(routes!(runs::timeline))
+        .routes(routes!(runs::autoscaler))
         .routes(routes!(runs::report))
         .routes(routes!(events::events))
         .routes(routes!(control::stop))

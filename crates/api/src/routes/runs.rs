@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION};
 use axum::response::IntoResponse;
-use rehearsal_report::view::{RunNow, Snapshot};
+use rehearsal_report::view::{RunNow, ScalerPicture, Snapshot};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -88,6 +88,34 @@ pub(crate) async fn timeline(
     InQuery(Since { since }): InQuery<Since>,
 ) -> Result<Json<Snapshot>, Refusal> {
     shared.desk.snapshot(&id.0, since).await.map(Json)
+}
+
+/// What a screen has of the autoscaler already.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FromInstant {
+    /// Samples from this instant on are sent, in seconds of run time; 0 means all. Observations come in late: ask again
+    /// for the last two minutes that you have.
+    #[serde(default)]
+    #[param(required = false)]
+    from_s: f64,
+}
+
+/// Shows what was seen of the autoscaler under test, and what follows from it.
+#[utoipa::path(
+    get, path = "/api/runs/{id}/autoscaler", tag = "runs", params(RunPath, FromInstant),
+    responses((status = 200, body = ScalerPicture, description = "The picture of the autoscaler so far."), Refusal),
+)]
+pub(crate) async fn autoscaler(
+    State(shared): State<Arc<Shared>>,
+    InPath(RunPath { id }): InPath<RunPath>,
+    InQuery(FromInstant { from_s }): InQuery<FromInstant>,
+) -> Result<Json<ScalerPicture>, Refusal> {
+    if !from_s.is_finite() {
+        return Err(Refusal::BadRequest(format!("from_s is {from_s}: give seconds of run time")));
+    }
+    shared.desk.autoscaler(&id.0, from_s).await.map(Json)
 }
 
 /// Which report.

@@ -14,6 +14,7 @@ fn good(world: &World, (method, path): &Operation) -> reqwest::RequestBuilder {
     let query = match path.as_str() {
         "/api/runs/{id}/report" => "?format=json",
         "/api/runs/{id}/timeline" => "?since=3",
+        "/api/runs/{id}/autoscaler" => "?from_s=2.5",
         _ => "",
     };
     let request = world.http.request(method.to_uppercase().parse().unwrap(), world.url(&(place + query)));

@@ -6,8 +6,13 @@ use rehearsal_api::{
     Answer, Applied, Asset, Command, CueForecast, CurvePoint, Desk, Forecast, Frame, Listen, Problem, Reach, Refusal,
     Reply, ReportFile, ReportFormat, RunEntry, RunRequest, ScenarioEntry, Server, Token,
 };
+use rehearsal_plan::Capacity;
 use rehearsal_report::view::{
-    AgentNow, Band, CallNow, CueNow, FiringNow, Latency, LoadNow, RunNow, RunState, Second, Snapshot, UsersNow,
+    AgentNow, Band, CallNow, CueNow, FiringNow, Latency, LoadNow, RunNow, RunState, ScalerNow, ScalerPicture, Second,
+    Snapshot, UsersNow,
+};
+use rehearsal_verdict::elasticity::{
+    Activity, Assessment, Bounds, Direction, KeptBand, Kind, ScalerFinding, Step, Weight,
 };
 use tokio::sync::watch;
 
@@ -89,9 +94,46 @@ pub fn snapshot(revision: u64) -> Snapshot {
         calls: vec![CallNow { name: "vote".into(), p50: Some(0.01), ..CallNow::default() }],
         agents: vec![AgentNow { id: "local-0".into(), ..AgentNow::default() }],
         cues: vec![CueNow { firings: vec![FiringNow::default()], ..CueNow::default() }],
+        autoscaler: Some(ScalerNow { revision: 1, last_s: 30.0 }),
         ..RunNow::default()
     };
     Snapshot { revision, since: revision - 1, made_at: 1.0, run, seconds: vec![second] }
+}
+
+/// An assessment with something in every place.
+pub fn assessment() -> Assessment {
+    let step = Step {
+        at_s: 4.0,
+        direction: Direction::Up,
+        from: 2.0,
+        to: 4.0,
+        detection_s: None,
+        decision_s: Some(8.0),
+        actuation_s: Some(9.0),
+        readiness_s: Some(20.0),
+        settling_s: None,
+        overshoot: Some(1.0),
+    };
+    let late = ScalerFinding {
+        weight: Weight::Fail,
+        kind: Kind::OutOfBand,
+        text: "cpu was out of its band".into(),
+        from_s: 4.0,
+        to_s: 24.0,
+    };
+    Assessment {
+        from_s: 0.0,
+        to_s: 30.0,
+        capacity: Some(Capacity::Users(500.0)),
+        bounds: Bounds { at_least: Some(2), at_most: None },
+        figures: [("under_share".to_owned(), 66.0)].into(),
+        steps: vec![step],
+        bands: vec![KeptBand { metric: "cpu".into(), lo: 10.0, hi: 30.0, share: Some(0.4) }],
+        series: [("ready".to_owned(), vec![(0.0, Some(2.0)), (12.0, None), (24.0, Some(4.0))])].into(),
+        load: vec![(0.0, Some(900.0)), (4.0, Some(1900.0))],
+        activities: vec![Activity { at_s: 12.0, change: 2 }],
+        findings: vec![late],
+    }
 }
 
 impl Desk for FakeDesk {
@@ -153,6 +195,13 @@ impl Desk for FakeDesk {
             self.find(run)?;
             self.since.lock().unwrap().push(since);
             Ok(snapshot(7))
+        })
+    }
+
+    fn autoscaler<'a>(&'a self, run: &'a str, from_s: f64) -> Reply<'a, ScalerPicture> {
+        Box::pin(async move {
+            self.find(run)?;
+            Ok(ScalerPicture::new(&assessment(), from_s))
         })
     }
 

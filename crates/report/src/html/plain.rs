@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 
 use rehearsal_metrics::Span;
 use rehearsal_verdict::amounts::{count, number, percent, seconds};
+use rehearsal_verdict::elasticity::Assessment;
 use rehearsal_verdict::{Outcome, Severity};
 
+use crate::autoscaler::{BANDS, STEPS, SUPPLY, bands, basis, outcome, steadiness, steps, supply};
 use crate::junit::verdict_word;
 use crate::{AutoscalerRow, RunReport};
 
@@ -118,9 +120,20 @@ fn gaps(report: &RunReport, page: &mut Page) {
     page.table("Agents", &["Agent", "Region", "Users", "Clock", "Missing"], rows);
     let grade = report.generator.grade.map_or("unknown: no agent said anything of itself", |grade| grade.name());
     page.line("p", &format!("The load generator was {grade}."));
-    if let AutoscalerRow::NotJudged { why } = &report.autoscaler {
-        page.line("p", &format!("The autoscaler was not judged: {why}."));
+    match &report.autoscaler {
+        AutoscalerRow::NotJudged { why } => page.line("p", &format!("The autoscaler was not judged: {why}.")),
+        AutoscalerRow::Judged(assessment) => autoscaler(assessment, page),
     }
+}
+
+fn autoscaler(assessment: &Assessment, page: &mut Page) {
+    let (verdict, words) = outcome(assessment);
+    page.line("h2", "Autoscaler");
+    page.line("p", &format!("{}: {words}", verdict_word(verdict)));
+    page.line("p", &format!("{}; {}.", basis(assessment), steadiness(assessment).join(", ")));
+    page.table("Supply against demand", &SUPPLY, supply(assessment).into_iter().map(Vec::from));
+    page.table("Steps of the load, in seconds since the step", &STEPS, steps(assessment).map(Vec::from));
+    page.table("Bands", &BANDS, bands(assessment).map(Vec::from));
 }
 
 fn time(value: Option<f64>) -> String {
@@ -199,12 +212,24 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rehearsal_verdict::elasticity::imaginary::Character;
+
     use super::*;
     use crate::example;
 
     #[test]
     fn the_page_is_the_golden_one() {
         example::compare("plain.html", &fallback_html(&example::report()));
+    }
+
+    #[test]
+    fn an_autoscaler_has_its_tables() {
+        let mut report = example::report();
+        report.autoscaler = AutoscalerRow::Judged(Box::new(example::assessment(Character::Flapping)));
+        let page = fallback_html(&report);
+        for part in ["<h2>Autoscaler</h2>", "<p>fail: flapping</p>", "share of demand", "up at 60 s", "10–30"] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
     }
 
     #[test]

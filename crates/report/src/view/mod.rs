@@ -16,15 +16,17 @@ mod totals;
 
 mod cues;
 mod now;
+mod scaler;
 
 pub use cues::{FiringState, cue_now, firing_now, when};
 pub use now::{
     agent_now, calls_now, checks_now, ends_now, errors_now, finding_now, generator_now, loads_now, sockets_now,
     threshold_now, thresholds_now, users_now,
 };
+pub use scaler::ScalerPicture;
 pub use screen::{Screen, whole};
 pub use second::{Band, Latency, Second, bands};
 pub use snapshot::{
     AgentNow, CallNow, CheckNow, CueNow, ErrorNow, EventKind, EventRow, FindingNow, FiringNow, LoadNow, RunNow,
-    RunState, Snapshot, SocketNow, ThresholdNow, UsersNow,
+    RunState, ScalerNow, Snapshot, SocketNow, ThresholdNow, UsersNow,
 };

@@ -80,6 +80,18 @@ pub struct RunNow {
     /// `pass`, `fail`, `inconclusive`; null until it is judged.
     pub verdict: Option<String>,
     pub findings: Vec<FindingNow>,
+    /// What there is to be asked of the autoscaler under test; null when it is not observed.
+    #[serde(default)]
+    pub autoscaler: Option<ScalerNow>,
+}
+
+/// That there is a picture of the autoscaler, and how new it is. It is asked for apart from frames, since it is large.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ScalerNow {
+    /// Differs from the last one whenever the picture does.
+    pub revision: u64,
+    /// Until when it was observed, in seconds of run time.
+    pub last_s: f64,
 }
 
 /// Users by state; they sum to `planned`.
