@@ -14,6 +14,7 @@ use rehearsal_report::view::{
     users_now, whole,
 };
 use rehearsal_store::{Batch, Reader, Recorded, Store, is_being_written};
+use rehearsal_verdict::elasticity::Assessment;
 use serde_json::Value;
 
 use crate::cli;
@@ -204,6 +205,12 @@ impl Archive {
             users: facts.get("users").and_then(|users| users["planned"].as_u64()),
             verdict: facts.get("verdict").and_then(Value::as_str).map(ToOwned::to_owned),
         }
+    }
+
+    /// What is said of the autoscaler under a run, if it was judged.
+    pub(crate) fn assessment(&self, folder: &Folder) -> anyhow::Result<Option<Assessment>> {
+        let finished = Finished::open(folder)?;
+        Ok(finished.report.as_ref().and_then(|report| report.autoscaler.assessment()).cloned())
     }
 
     /// The report of a run in one of its forms; `scenario` says whose curve is meant.

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use rehearsal_fleet::Local;
-use rehearsal_report::view::{RunNow, RunState, Snapshot, finding_now, threshold_now};
+use rehearsal_report::view::{RunNow, RunState, ScalerNow, Snapshot, finding_now, threshold_now};
 use rehearsal_report::{RunReport, text};
 
 use crate::counters::Comparison;
@@ -54,13 +54,15 @@ pub(crate) fn conclude(
     (launcher, judged)
 }
 
-/// The run with its verdict.
+/// The run with its verdict. The picture of the autoscaler is asked for once more: it has its findings now.
 fn last_seen(run: RunNow, report: &RunReport, state: RunState) -> RunNow {
+    let revision = run.autoscaler.map_or(0, |shown| shown.revision) + 1;
     RunNow {
         state,
         verdict: Some(report.verdict.name().to_owned()),
         findings: report.findings.iter().map(finding_now).collect(),
         thresholds: report.thresholds.iter().map(threshold_now).collect(),
+        autoscaler: report.autoscaler.assessment().map(|assessment| ScalerNow::of(assessment, revision)),
         ..run
     }
 }

@@ -12,7 +12,7 @@ use rehearsal_api::{
     ScenarioEntry,
 };
 use rehearsal_engine::THREAD_STACK;
-use rehearsal_report::view::{RunNow, Snapshot};
+use rehearsal_report::view::{RunNow, RunState, ScalerPicture, Snapshot};
 use rehearsal_script::Diagnostic;
 use tokio::sync::{oneshot, watch};
 
@@ -118,6 +118,18 @@ impl Desk for StudioDesk {
                     Ok(if since >= whole.revision { Snapshot { seconds: Vec::new(), since, ..whole } } else { whole })
                 }
             }
+        })
+    }
+
+    fn autoscaler<'a>(&'a self, run: &'a str, from_s: f64) -> Reply<'a, ScalerPicture> {
+        Box::pin(async move {
+            let not_observed = || Refusal::NotFound(format!("run {run} does not observe an autoscaler"));
+            if self.0.live(run).is_some_and(|live| live.board.run().state < RunState::Judged) {
+                return Err(not_observed());
+            }
+            let folder = self.0.judged(run)?;
+            let assessed = tokio::task::block_in_place(|| self.0.archive.assessment(&folder)).map_err(internal)?;
+            Ok(ScalerPicture::new(&assessed.ok_or_else(not_observed)?, from_s))
         })
     }
 
