@@ -181,7 +181,7 @@ async fn dashboard_and_report_are_accessible_in_both_themes() {
     browser.close().await;
 }
 
-async fn look_in_both_themes(browser: &Browser, axe: &str, name: &str) {
+pub async fn look_in_both_themes(browser: &Browser, axe: &str, name: &str) {
     let pictures = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("pictures");
     std::fs::create_dir_all(&pictures).unwrap();
     for theme in ["light", "dark"] {

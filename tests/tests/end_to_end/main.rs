@@ -13,6 +13,7 @@ mod elapsing;
 mod invalid;
 mod loads;
 mod misbehaving;
+mod picture;
 mod preempted;
 mod resuming;
 mod same_number;
