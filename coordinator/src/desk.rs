@@ -124,8 +124,9 @@ impl Desk for StudioDesk {
     fn autoscaler<'a>(&'a self, run: &'a str, from_s: f64) -> Reply<'a, ScalerPicture> {
         Box::pin(async move {
             let not_observed = || Refusal::NotFound(format!("run {run} does not observe an autoscaler"));
-            if self.0.live(run).is_some_and(|live| live.board.run().state < RunState::Judged) {
-                return Err(not_observed());
+            if let Some(live) = self.0.live(run).filter(|live| live.board.run().state < RunState::Judged) {
+                let assessed = live.board.assessment().ok_or_else(not_observed)?;
+                return Ok(ScalerPicture::new(&assessed, from_s));
             }
             let folder = self.0.judged(run)?;
             let assessed = tokio::task::block_in_place(|| self.0.archive.assessment(&folder)).map_err(internal)?;

@@ -13,7 +13,7 @@ use crate::exit::ExitCode;
 use crate::play::cores_of_an_agent;
 use crate::prepare::Prepared;
 use crate::run::{Ending, Fired, LATE, Outcome, Sent};
-use rehearsal_plan::{AutoscalerPlan, RunTime};
+use rehearsal_plan::RunTime;
 use rehearsal_report::{AgentRow, AutoscalerRow, ReportInput, RunReport};
 
 /// A run that was judged.
@@ -80,30 +80,31 @@ pub fn judge_run(
         metrics: &metrics,
         agents: agents(outcome),
         generator,
-        autoscaler: autoscaler_row(&autoscaler, outcome),
+        autoscaler: autoscaler_row(&autoscaler, prepared, outcome),
     });
     Ok(Judged { report, code })
 }
 
 /// What is known of the autoscaler under test, by what the plan expects of it.
 fn autoscaler(prepared: &Prepared, outcome: &Outcome) -> Autoscaler {
-    let Some(plan) = &prepared.plan.autoscaler else { return Autoscaler::NotExpected };
+    if prepared.plan.autoscaler.is_none() {
+        return Autoscaler::NotExpected;
+    }
     if prepared.environment.autoscaler.is_none() {
         return Autoscaler::NotObserved;
     }
-    match assess(plan, outcome) {
+    match assess(prepared, outcome) {
         Some(assessment) => Autoscaler::Observed(Box::new(assessment)),
         None => Autoscaler::Silent { why: outcome.seen.log.first_failure() },
     }
 }
 
-fn assess(plan: &AutoscalerPlan, outcome: &Outcome) -> Option<Assessment> {
-    let started = outcome.started?;
-    outcome.seen.log.assess(plan, &outcome.timeline, started, started + outcome.duration)
+fn assess(prepared: &Prepared, outcome: &Outcome) -> Option<Assessment> {
+    let (plan, started) = (prepared.plan.autoscaler.as_ref(), outcome.started?);
+    outcome.seen.log.judge(plan, &outcome.timeline, started, started + outcome.duration)
 }
 
-/// A scaler of which nothing is expected is shown, if it was seen, and not judged.
-fn autoscaler_row(autoscaler: &Autoscaler, outcome: &Outcome) -> AutoscalerRow {
+fn autoscaler_row(autoscaler: &Autoscaler, prepared: &Prepared, outcome: &Outcome) -> AutoscalerRow {
     match autoscaler {
         Autoscaler::Observed(assessment) => AutoscalerRow::Judged(assessment.clone()),
         Autoscaler::NotObserved => AutoscalerRow::not_judged("no observer is configured"),
@@ -111,8 +112,8 @@ fn autoscaler_row(autoscaler: &Autoscaler, outcome: &Outcome) -> AutoscalerRow {
         Autoscaler::Silent { why: Some(why) } => {
             AutoscalerRow::not_judged(format!("the configured observer never said anything ({why})"))
         }
-        Autoscaler::NotExpected => match assess(&AutoscalerPlan::default(), outcome) {
-            Some(seen) => AutoscalerRow::Judged(Box::new(Assessment { findings: Vec::new(), ..seen })),
+        Autoscaler::NotExpected => match assess(prepared, outcome) {
+            Some(seen) => AutoscalerRow::Judged(Box::new(seen)),
             None => AutoscalerRow::not_judged("the plan expects nothing of it"),
         },
     }

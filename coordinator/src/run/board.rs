@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rehearsal_api::Frame;
-use rehearsal_report::view::{RunNow, Screen, Snapshot};
+use rehearsal_report::view::{RunNow, ScalerNow, Screen, Snapshot};
+use rehearsal_verdict::elasticity::Assessment;
 use tokio::sync::watch;
 
 /// What all screens of a run show.
@@ -18,13 +19,15 @@ struct Shown {
     run: RunNow,
     /// The revision of the newest frame.
     framed: u64,
+    /// What is to be said of the autoscaler so far.
+    scaler: Option<Arc<Assessment>>,
 }
 
 impl Board {
     /// A board that shows a run of which nothing has been measured. Its agents have `cores` cores each.
     pub(crate) fn new(run: RunNow, cores: u32) -> Self {
         let first = Snapshot { run: run.clone(), made_at: now_unix(), ..Snapshot::default() };
-        let shown = Shown { screen: Screen::new(cores), run, framed: 0 };
+        let shown = Shown { screen: Screen::new(cores), run, framed: 0, scaler: None };
         Self { shown: Mutex::new(shown), newest: watch::Sender::new(Arc::new(Frame::new(&first))) }
     }
 
@@ -32,6 +35,18 @@ impl Board {
     /// a change and not for every look.
     pub(crate) fn draw(&self, draw: impl FnOnce(&mut Screen)) {
         draw(&mut self.shown().screen);
+    }
+
+    /// Keeps what is to be said of the autoscaler by now, the `revision`th time, for those who ask for its picture.
+    pub(crate) fn assess(&self, revision: u64, assessment: &Arc<Assessment>) {
+        let mut shown = self.shown();
+        shown.run.autoscaler = Some(ScalerNow::of(assessment, revision));
+        shown.scaler = Some(Arc::clone(assessment));
+    }
+
+    /// What is to be said of the autoscaler so far, if it is observed.
+    pub(crate) fn assessment(&self) -> Option<Arc<Assessment>> {
+        self.shown().scaler.clone()
     }
 
     /// Lets everybody see the run as it now stands.

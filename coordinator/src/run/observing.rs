@@ -21,8 +21,12 @@ impl Conductor {
 
     /// Judges the scaler by what is known until now, for the screens.
     pub(super) fn judge_scaler(&mut self, now: RunTime) {
-        let (Some(plan), Some(started)) = (&self.settings.plan.autoscaler, self.started) else { return };
+        let Some(started) = self.started else { return };
         let until = self.load_ended.unwrap_or(now);
-        self.scaler.judge(|log| log.assess(plan, &self.timeline, started, until));
+        let plan = self.settings.plan.autoscaler.as_ref();
+        let judged = self.scaler.judge(|log| log.judge(plan, &self.timeline, started, until));
+        if let Some((revision, assessment)) = judged {
+            self.showing.assess(revision, &assessment);
+        }
     }
 }

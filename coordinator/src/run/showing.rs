@@ -13,6 +13,7 @@ use rehearsal_report::view::{
     errors_now, firing_now, generator_now, loads_now, sockets_now, thresholds_now, users_now,
 };
 use rehearsal_terminal::Display;
+use rehearsal_verdict::elasticity::Assessment;
 use tokio::time::Instant;
 
 use super::board::Board;
@@ -51,6 +52,11 @@ pub(crate) struct Showing {
 impl Showing {
     pub(crate) fn new(board: Arc<Board>, terminal: Option<Terminal>) -> Self {
         Self { board, terminal, events: Vec::new(), shown: None }
+    }
+
+    /// What is to be said of the autoscaler by now.
+    pub(super) fn assess(&mut self, revision: u64, assessment: &Arc<Assessment>) {
+        self.board.assess(revision, assessment);
     }
 
     /// A line that stays on the terminal.

@@ -81,8 +81,25 @@ impl Log {
         !self.looks.iter().any(Look::is_value)
     }
 
+    /// Judges the scaler by its plan; one of which nothing is expected is shown, if it was seen, and not judged.
+    pub(crate) fn judge(
+        &self,
+        plan: Option<&AutoscalerPlan>,
+        timeline: &Timeline,
+        started: RunTime,
+        until: RunTime,
+    ) -> Option<Assessment> {
+        match plan {
+            Some(plan) => self.assess(plan, timeline, started, until),
+            None => {
+                let seen = self.assess(&AutoscalerPlan::default(), timeline, started, until)?;
+                Some(Assessment { findings: Vec::new(), ..seen })
+            }
+        }
+    }
+
     /// Judges the scaler by what was seen of it from the start of the run to an instant; `None` if nothing was.
-    pub(crate) fn assess(
+    fn assess(
         &self,
         plan: &AutoscalerPlan,
         timeline: &Timeline,

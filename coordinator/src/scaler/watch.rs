@@ -1,5 +1,6 @@
 //! The reading of sources beside a run, and what the conductor knows of them.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rehearsal_observe::{Sighting, Source, watch};
@@ -23,8 +24,8 @@ pub(crate) struct Watching {
     /// None when nothing is observed.
     sightings: Option<mpsc::Receiver<Sighting>>,
     pub(crate) seen: Seen,
-    /// What is to be said of the scaler so far, and how often that was computed.
-    latest: Option<(u64, Assessment)>,
+    /// How often the scaler was judged so far.
+    judged: u64,
     judged_again: Instant,
 }
 
@@ -45,7 +46,7 @@ impl Watching {
             tokio::spawn(watch(sources, SystemTime::now, sink));
             sightings
         });
-        Watching { sightings, seen, latest: None, judged_again: Instant::now() }
+        Watching { sightings, seen, judged: 0, judged_again: Instant::now() }
     }
 
     /// Waits for the next sighting; `None` if there will be none.
@@ -53,22 +54,16 @@ impl Watching {
         self.sightings.as_mut()?.recv().await
     }
 
-    /// Judges the scaler anew if it is time to.
-    pub(crate) fn judge(&mut self, assess: impl FnOnce(&Log) -> Option<Assessment>) {
+    /// Judges the scaler anew if it is time to. Gives what is to be said of it, and the how manieth time that is.
+    pub(crate) fn judge(&mut self, assess: impl FnOnce(&Log) -> Option<Assessment>) -> Option<(u64, Arc<Assessment>)> {
         let began = Instant::now();
         if self.sightings.is_none() || began < self.judged_again {
-            return;
+            return None;
         }
-        if let Some(assessment) = assess(&self.seen.log) {
-            let revision = self.latest.as_ref().map_or(0, |(revision, _)| *revision) + 1;
-            self.latest = Some((revision, assessment));
-        }
-        self.judged_again = began + PACE.max(began.elapsed() * PARTS);
-    }
-
-    /// What is to be said of the scaler so far, and how often that was computed.
-    pub(crate) fn latest(&self) -> Option<(u64, &Assessment)> {
-        self.latest.as_ref().map(|(revision, assessment)| (*revision, assessment))
+        let assessment = assess(&self.seen.log);
+        self.judged_again = Instant::now() + PACE.max(began.elapsed() * PARTS);
+        self.judged += 1;
+        assessment.map(|assessment| (self.judged, Arc::new(assessment)))
     }
 }
 
