@@ -6,6 +6,7 @@
 mod demo;
 mod layers;
 mod reader;
+mod service;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::problem::Problem;
 
 pub use demo::DemoInstances;
 pub use layers::Layer;
+pub use service::{Consul, Scheme, Service};
 
 /// What stands in files and pages where a secret was.
 const MASK: &str = "***";
@@ -59,6 +61,8 @@ pub enum Target {
     Demo,
     /// A system at a URL.
     Url(String),
+    /// The instances of a service, as Consul lists them.
+    Consul(Service),
 }
 
 /// How users speak HTTP.
@@ -167,8 +171,10 @@ impl Environment {
     #[must_use]
     pub fn masked(&self) -> Environment {
         let mut masked = self.clone();
-        if let Target::Url(url) = &mut masked.target {
-            mask_url(url);
+        match &mut masked.target {
+            Target::Demo => {}
+            Target::Url(url) => mask_url(url),
+            Target::Consul(service) => service.consul.url.iter_mut().for_each(mask_url),
         }
         masked.admin.iter_mut().for_each(mask_url);
         masked.autoscaler.iter_mut().for_each(mask);
@@ -180,10 +186,11 @@ impl Environment {
     fn own_hosts(&self) -> Vec<String> {
         let target = match &self.target {
             Target::Demo => None,
-            Target::Url(url) => Some(url),
+            Target::Url(url) => Some(url.clone()),
+            Target::Consul(service) => Some(service.url()),
         };
         let mut hosts: Vec<String> = target
-            .into_iter()
+            .iter()
             .chain(&self.admin)
             .filter_map(|url| Url::parse(url).ok()?.host_str().map(str::to_string))
             .collect();
@@ -310,7 +317,7 @@ mod tests {
         assert_eq!(
             found,
             [
-                "dev.toml:1: `target` is not a URL (hint: write it as in `https://stress.example.com`, or `demo`)",
+                "dev.toml:1: `target` is not a URL (hint: write it as in `https://stress.example.com`, `demo` or `consul://web`)",
                 "dev.toml:3: `agents.weights` has 1 weight for 2 agents",
             ]
         );

@@ -32,7 +32,8 @@
 //!
 //! **Data** are files of rows, of which each user draws its own.
 //!
-//! An **environment** is one place where a run can happen: endpoints, sizes, and the names of secrets.
+//! An **environment** is one place where a run can happen: endpoints, sizes, and the names of secrets. Its target may be a
+//! **service** whose **instances** come and go while the run goes on.
 //!
 //! Everything in here is pure: no input, no output, and "now" is an argument.
 #![forbid(unsafe_code)]
@@ -56,6 +57,7 @@ mod observed;
 mod threshold;
 
 mod environment;
+mod instances;
 
 pub mod duration;
 mod problem;
@@ -68,8 +70,9 @@ pub use autoscaler::{
 pub use curve::{curve_csv, read_curve};
 pub use data::{Data, DataSource, Exhausted, LARGEST_DATA, Rows, Source};
 pub use duration::DurationError;
-pub use environment::{Agents, DemoInstances, Environment, Http, Launch, Layer, Target};
+pub use environment::{Agents, Consul, DemoInstances, Environment, Http, Launch, Layer, Scheme, Service, Target};
 pub use forecast::{Forecast, ForecastPoint};
+pub use instances::{Endpoint, Instances, Standing};
 pub use load::{LONGEST, Load, MOST_PER_SECOND, MOST_USERS, RateStage, Spacing, Stage, Stay};
 pub use observed::{SUPPLY_FIGURES, Unobserved};
 pub use plan::{Cue, CueTime, Plan, Scenario, Takeover};

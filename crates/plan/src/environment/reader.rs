@@ -8,6 +8,7 @@ use url::Url;
 
 use super::demo::instances;
 use super::layers::{Content, Node, Tree};
+use super::service;
 use super::{Agents, Environment, Http, Launch, Target};
 use crate::duration;
 use crate::problem::Problem;
@@ -20,13 +21,19 @@ const LAUNCHES: [(&str, Launch); 3] = [("local", Launch::Local), ("ec2", Launch:
 /// Reads a merged tree; a value that is wrong becomes a problem and leaves the default in its place.
 pub fn environment(tree: Tree, problems: &mut Vec<Problem>) -> Environment {
     let mut top = Table { path: String::new(), tree, known: Vec::new(), problems };
-    let target = top.take("target", target).unwrap_or_default();
+    let mut target = top.take("target", target).unwrap_or_default();
     let admin = top.take("admin", url);
     let allow = top.take("allow", texts).unwrap_or_default();
     let http = top.table("http").map(http).unwrap_or_default();
     let agents = top.table("agents").map(agents).unwrap_or_default();
     let secrets = top.table("secrets").map(secrets).unwrap_or_default();
     let demo = top.table("demo").map(instances);
+    if let Target::Consul(service) = &mut target {
+        if let Some(table) = top.table("consul") {
+            service::consul(table, service, &secrets);
+        }
+        top.problems.extend(service::settle_host(service).err());
+    }
     let autoscaler = top.tree.remove("autoscaler").and_then(|node| top.json("autoscaler", node));
     let values = top.rest();
     Environment { target, admin, allow, http, agents, secrets, demo, autoscaler, values }
@@ -46,7 +53,7 @@ fn http(mut table: Table<'_>) -> Http {
 }
 
 fn agents(mut table: Table<'_>) -> Agents {
-    let launch = table.take("launch", launch).unwrap_or_default();
+    let launch = table.take("launch", choice(&LAUNCHES)).unwrap_or_default();
     let count = table.take("count", number(1, MOST_AGENTS)).map_or(Agents::default().count, |count| count as u32);
     let weights = table.take("weights", |value| {
         let weights: Vec<u32> = value.clone().try_into().map_err(|_| Problem::new("is not a list of whole numbers"))?;
@@ -112,11 +119,24 @@ fn target(value: &toml::Value) -> Read<Target> {
     if value.as_str() == Some("demo") {
         return Ok(Target::Demo);
     }
-    let or_demo = |problem: Problem| match problem.hint.clone() {
-        Some(hint) => problem.hint(hint + ", or `demo`"),
+    if let Some(name) = value.as_str().and_then(|text| text.strip_prefix(service::PREFIX)) {
+        return service::service(name).map(Target::Consul);
+    }
+    let or_others = |problem: Problem| match problem.hint.clone() {
+        Some(hint) => problem.hint(hint + ", `demo` or `consul://web`"),
         None => problem,
     };
-    url(value).map(Target::Url).map_err(or_demo)
+    url(value).map(Target::Url).map_err(or_others)
+}
+
+/// The URL of something that speaks HTTP.
+pub(super) fn web_url(value: &toml::Value) -> Read<String> {
+    let url = text(value)?;
+    let is_web = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+    match Url::parse(&url).is_ok_and(|url| is_web(&url)) {
+        true => Ok(url),
+        false => Err(Problem::new("is not a URL of http or https").hint("write it as in `http://127.0.0.1:8500`")),
+    }
 }
 
 pub(super) fn time(value: &toml::Value) -> Read<Duration> {
@@ -146,12 +166,18 @@ pub(super) fn number(least: u64, most: u64) -> impl Fn(&toml::Value) -> Read<u64
     }
 }
 
-fn launch(value: &toml::Value) -> Read<Launch> {
-    let word = text(value)?;
-    let found = LAUNCHES.iter().find(|(name, _)| *name == word);
-    found.map(|(_, launch)| *launch).ok_or_else(|| {
-        Problem::new("is not one of local, ec2 and join").did_you_mean(&word, LAUNCHES.map(|(name, _)| name))
-    })
+/// One of several words.
+pub(super) fn choice<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&toml::Value) -> Read<T> {
+    move |value| {
+        let word = text(value)?;
+        let found = words.iter().find(|(name, _)| *name == word);
+        found.map(|(_, meaning)| *meaning).ok_or_else(|| {
+            let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
+            let (last, others) = names.split_last().unwrap_or((&"", &[]));
+            let problem = Problem::new(format!("is not one of {} and {last}", others.join(", ")));
+            problem.did_you_mean(&word, names.iter().copied())
+        })
+    }
 }
 
 /// A table of which the known keys are taken one after the other.
@@ -196,6 +222,32 @@ impl Table<'_> {
     /// Reports what is wrong with a key that is not there.
     pub(super) fn complain(&mut self, key: &str, what: &str, hint: &str) {
         self.problems.push(Problem::new(format!("`{}{key}` {what}", self.path)).hint(format!("write `{hint}`")));
+    }
+
+    /// Takes `{ secret = "name" }`, the name of one of the environment's secrets. The secret itself would travel to run
+    /// folders and logs.
+    pub(super) fn secret(&mut self, key: &'static str, secrets: &BTreeMap<String, String>) -> Option<String> {
+        self.known.push(key);
+        let node = self.tree.remove(key)?;
+        let name = match &node.content {
+            Content::Table(tree) if tree.len() == 1 => tree.get("secret").and_then(|name| match &name.content {
+                Content::Value(toml::Value::String(name)) => Some(name.clone()),
+                _ => None,
+            }),
+            _ => None,
+        };
+        let wrong = match &name {
+            None => Problem::new("must not stand here")
+                .hint(format!("name a secret of the environment: {key} = {{ secret = \"name\" }}")),
+            Some(name) if !secrets.contains_key(name) => {
+                Problem::new(format!("names the secret `{name}`, which the environment does not have"))
+                    .did_you_mean(name, secrets.keys().map(String::as_str))
+            }
+            Some(_) => return name,
+        };
+        let place = format!("{}: `{}{key}` ", node.origin, self.path);
+        self.problems.push(Problem { message: place + &wrong.message, hint: wrong.hint });
+        None
     }
 
     /// Reports every key that nobody took.
