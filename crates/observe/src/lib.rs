@@ -11,6 +11,8 @@
 //!
 //! Adapters are made by name from a [`Registry`], to which others can be added. They only read.
 //!
+//! The client of [`consul`] also serves whoever follows the instances of a service as a target of load.
+//!
 #![forbid(unsafe_code)]
 
 mod observation;
@@ -23,6 +25,7 @@ mod secret;
 
 pub mod web;
 pub mod json;
+pub mod consul;
 mod adapters;
 
 pub use observation::{Activity, ErrorKind, Failure, Observation, Outcome, Reading, Role, Sample, Supply};

@@ -38,6 +38,8 @@ pub struct Web {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     base: Url,
     headers: HeaderMap,
+    /// The longest answer that is read, in bytes.
+    longest: usize,
 }
 
 /// An answer with a status that is one.
@@ -60,6 +62,20 @@ impl Answer {
 }
 
 impl Web {
+    /// Speaks to a server that no table of `autoscaler` names. `ca` is the PEM file of a certification authority to trust
+    /// besides the public ones. User and password within the URL are taken out of it, and sent in a header.
+    ///
+    /// # Errors
+    /// When `ca` cannot be read; the message goes on where the name of its key ends.
+    pub fn new(mut base: Url, ca: Option<&str>) -> Result<Web, Problem> {
+        let roots = ca.map(read_roots).transpose()?.unwrap_or_default();
+        let mut headers = accepting();
+        if let Some((user, password)) = take_user(&mut base) {
+            set_secret(&mut headers, AUTHORIZATION, format!("Basic {}", encoded(&user, &password)));
+        }
+        Ok(Web::over(base, headers, tls(roots)))
+    }
+
     /// Takes the keys of [`Web::anonymous`], and besides either `token` or `user` and `password`.
     pub fn from_settings(settings: &mut Settings<'_>, base: Option<Url>) -> Option<Web> {
         let mut web = Web::anonymous(settings, base);
@@ -92,8 +108,7 @@ impl Web {
 
     /// Does the same with other rules of trust.
     pub(crate) fn trusting(settings: &mut Settings<'_>, base: Option<Url>, tls: ClientConfig) -> Option<Web> {
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json, */*;q=0.5"));
+        let mut headers = accepting();
         for (name, value) in settings.secrets_by_name("headers") {
             match (HeaderName::try_from(&name), HeaderValue::try_from(value.reveal())) {
                 (Ok(name), Ok(mut value)) => {
@@ -104,21 +119,27 @@ impl Web {
             }
         }
         let mut base = base?;
-        if let Some((user, password)) = take_user(&mut base)
-            && let Ok(mut value) = HeaderValue::try_from(basic(settings, &user, Some(password)))
-        {
-            value.set_sensitive(true);
-            headers.insert(AUTHORIZATION, value);
+        if let Some((user, password)) = take_user(&mut base) {
+            set_secret(&mut headers, AUTHORIZATION, basic(settings, &user, Some(password)));
         }
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
-        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
-        Some(Web { client, base, headers })
+        Some(Web::over(base, headers, tls))
     }
 
-    /// Sets a header for all calls.
+    fn over(base: Url, headers: HeaderMap, tls: ClientConfig) -> Web {
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
+        Web { client, base, headers, longest: LONGEST_ANSWER }
+    }
+
+    /// Sets a header for all calls, whose value is not shown.
     pub(crate) fn set_header(&mut self, name: HeaderName, mut value: HeaderValue) {
         value.set_sensitive(true);
         self.headers.insert(name, value);
+    }
+
+    /// Reads longer answers than others do, in bytes.
+    pub(crate) fn set_longest(&mut self, longest: usize) {
+        self.longest = longest;
     }
 
     /// Takes another URL for the server.
@@ -184,14 +205,13 @@ impl Web {
         request.headers_mut().extend(headers);
         let broken = |error: &dyn Error| Failure::Error(ErrorKind::Connection, chain(error));
         let (head, body) = self.client.request(request).await.map_err(|error| broken(&error))?.into_parts();
-        let body = Limited::new(body, LONGEST_ANSWER).collect().await.map_err(|error| {
-            match error.is::<LengthLimitError>() {
+        let body =
+            Limited::new(body, self.longest).collect().await.map_err(|error| match error.is::<LengthLimitError>() {
                 true => {
-                    Failure::Error(ErrorKind::TooLarge, format!("the answer is longer than {LONGEST_ANSWER} bytes"))
+                    Failure::Error(ErrorKind::TooLarge, format!("the answer is longer than {} bytes", self.longest))
                 }
                 false => broken(&*error),
-            }
-        })?;
+            })?;
         let answer = Answer { headers: head.headers, body: body.to_bytes() };
         judge(head.status, &answer)?;
         Ok(answer)
@@ -226,9 +246,25 @@ fn take_user(url: &mut Url) -> Option<(String, Secret)> {
     Some((user, Secret::new(password.unwrap_or_default())))
 }
 
+fn accepting() -> HeaderMap {
+    HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json, */*;q=0.5"))])
+}
+
+/// Sets a header that is not shown, if its value can be one.
+fn set_secret(headers: &mut HeaderMap, name: HeaderName, value: String) {
+    if let Ok(mut value) = HeaderValue::try_from(value) {
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+}
+
+fn encoded(user: &str, password: &Secret) -> String {
+    STANDARD.encode(format!("{user}:{}", password.reveal()))
+}
+
 fn basic(settings: &mut Settings<'_>, user: &str, password: Option<Secret>) -> String {
     let password = password.unwrap_or_else(|| Secret::new(""));
-    let encoded = STANDARD.encode(format!("{user}:{}", password.reveal()));
+    let encoded = encoded(user, &password);
     settings.hide(password);
     settings.hide(Secret::new(encoded.clone()));
     format!("Basic {encoded}")
@@ -236,8 +272,11 @@ fn basic(settings: &mut Settings<'_>, user: &str, password: Option<Secret>) -> S
 
 /// Reads the certificates of a PEM file.
 fn roots(value: &Value) -> Result<Vec<CertificateDer<'static>>, Problem> {
-    let path = settings::text(value)?;
-    let certificates = CertificateDer::pem_file_iter(&path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    read_roots(&settings::text(value)?)
+}
+
+fn read_roots(path: &str) -> Result<Vec<CertificateDer<'static>>, Problem> {
+    let certificates = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let certificates = certificates.map_err(|error| Problem::new(format!("cannot be read: {error}")))?;
     match certificates.is_empty() {
         true => Err(Problem::new("has no certificate in it")),

@@ -1,36 +1,21 @@
 //! Consul: the instances of a service by their health, with blocking queries, so that a change is seen as it happens.
 //!
-//! The service is asked for without a filter and sorted here: among the passing ones alone, an instance that is drained
-//! and one that died would look the same. A blocking query waits as long as one would wait between two polls; thus a
-//! source that has nothing new still says so at the rate at which others are read.
+//! A blocking query waits as long as one would wait between two polls; thus a source that has nothing new still says so
+//! at the rate at which others are read.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
-use serde_json::Value;
 
 use super::tells;
+use crate::consul::{Consul, Health, healths};
 use crate::observation::{Failure, Reading, Role, Sample, Supply};
 use crate::observer::{Observer, Pace};
 use crate::settings::{self, Settings};
-use crate::web::{Answer, Web};
+use crate::web::Web;
 
-/// The longest that Consul lets a query wait.
-const LONGEST_WAIT: Duration = Duration::from_secs(600);
-/// Consul adds up to a sixteenth to what it is asked to wait, so that queries do not return all at once.
-const MOST_JITTER: u32 = 16;
-/// Where instances and nodes in maintenance have a check of their own.
-const NODE_MAINTENANCE: &str = "_node_maintenance";
-const SERVICE_MAINTENANCE: &str = "_service_maintenance:";
-
-struct Consul {
-    web: Web,
-    service: String,
-    tag: Option<String>,
-    datacenter: Option<String>,
-    wait: Duration,
-    /// What the last answer was as of; none makes the next query return at once.
-    index: Option<u64>,
+struct Watched {
+    consul: Consul,
     tells: Tells,
 }
 
@@ -44,15 +29,6 @@ enum Tells {
 enum Ready {
     Passing,
     Warning,
-}
-
-/// The worst that the checks of an instance say. Maintenance is critical to Consul, but somebody meant it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Health {
-    Passing,
-    Warning,
-    Critical,
-    Maintenance,
 }
 
 const HEALTHS: [(&str, Health); 4] = [
@@ -79,74 +55,18 @@ pub fn make(settings: &mut Settings<'_>, role: Role) -> Option<Box<dyn Observer>
         }
         _ => settings.choice("health", &HEALTHS).map(Tells::Count),
     };
-    let wait = settings.every().min(LONGEST_WAIT);
-    Some(Box::new(Consul { web: web?, service: service?, tag, datacenter, wait, index: None, tells: tells? }))
+    let consul = Consul::new(web?, service?, settings.every()).within(tag, datacenter);
+    Some(Box::new(Watched { consul, tells: tells? }))
 }
 
-impl Observer for Consul {
+impl Observer for Watched {
     fn read(&mut self, _now: SystemTime) -> BoxFuture<'_, Result<Sample, Failure>> {
-        Box::pin(async {
-            let asked = self.index.take();
-            let answer = self.ask(asked).await?;
-            let healths = healths(&answer.json()?)?;
-            // Kept only now: an answer that could not be read must not make the next query wait for another.
-            self.index = next_index(asked, &answer);
-            Ok(self.tells.count(&healths).into())
-        })
+        Box::pin(async { Ok(self.tells.count(&self.consul.ask(healths).await?).into()) })
     }
 
     fn pace(&self) -> Pace {
-        Pace::Blocking(self.wait + self.wait / MOST_JITTER)
+        Pace::Blocking(self.consul.longest())
     }
-}
-
-impl Consul {
-    async fn ask(&self, index: Option<u64>) -> Result<Answer, Failure> {
-        let mut url = self.web.url(&["v1", "health", "service", &self.service]);
-        {
-            let mut query = url.query_pairs_mut();
-            for (key, value) in [("tag", &self.tag), ("dc", &self.datacenter)] {
-                if let Some(value) = value {
-                    query.append_pair(key, value);
-                }
-            }
-            if let Some(index) = index {
-                query.append_pair("index", &index.to_string());
-                query.append_pair("wait", &format!("{}ms", self.wait.as_millis()));
-            }
-        }
-        self.web.get(&url).await
-    }
-}
-
-/// Gives what to ask for next. An index that went backwards, as after the servers were restored, would make a query
-/// wait for what may never come; so would one of zero never wait at all.
-fn next_index(asked: Option<u64>, answer: &Answer) -> Option<u64> {
-    let index = answer.headers.get("x-consul-index")?.to_str().ok()?.parse().ok()?;
-    let is_usable = index > 0 && asked.is_none_or(|asked| index >= asked);
-    is_usable.then_some(index)
-}
-
-/// Reads the health of every instance.
-fn healths(answer: &Value) -> Result<Vec<Health>, Failure> {
-    let entries = answer.as_array().ok_or_else(|| Failure::format("the answer is not a list of instances"))?;
-    entries.iter().map(health).collect()
-}
-
-fn health(entry: &Value) -> Result<Health, Failure> {
-    let checks = entry["Checks"].as_array().ok_or_else(|| Failure::format("an instance has no list of checks"))?;
-    checks.iter().try_fold(Health::Passing, |worst, check| {
-        let id = check["CheckID"].as_str().unwrap_or_default();
-        let is_maintenance = id == NODE_MAINTENANCE || id.starts_with(SERVICE_MAINTENANCE);
-        let health = match check["Status"].as_str() {
-            Some("critical") if is_maintenance => Health::Maintenance,
-            Some("passing") => Health::Passing,
-            Some("warning") => Health::Warning,
-            Some("critical") => Health::Critical,
-            _ => return Err(Failure::format("a check has no status that we know")),
-        };
-        Ok(worst.max(health))
-    })
 }
 
 impl Tells {
