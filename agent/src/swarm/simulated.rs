@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use rehearsal_engine::{Admitted, Command, Due, Gate, RunClock, Share};
 use rehearsal_link::Assignment;
 use rehearsal_metrics::{Interval, Kind, Limits, Recorder, SeriesKey, UserState as State};
-use rehearsal_plan::{AgentNumber, Load, Plan, RunTime, Versions};
+use rehearsal_plan::{AgentNumber, Instances, Load, Plan, RunTime, Versions};
 use tokio::sync::mpsc;
 
 use super::{Made, SwarmOptions};
@@ -99,6 +99,9 @@ impl Crew for Simulated {
     fn tell(&self, command: &Command) {
         let _ = self.commands.send(command.clone()); // who has ended has said so
     }
+
+    /// Simulated users connect to nothing.
+    fn follow(&self, _: &Arc<Instances>) {}
 
     fn take(&mut self, report: Report) -> Option<CrewNews> {
         match report {

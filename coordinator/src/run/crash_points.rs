@@ -118,6 +118,7 @@ pub(super) fn kind(message: &ToAgent) -> &'static str {
         ToAgent::Stop(_) => "stop",
         ToAgent::Fenced => "fenced",
         ToAgent::Goodbye => "goodbye",
+        ToAgent::Instances(_) => "instances",
     }
 }
 

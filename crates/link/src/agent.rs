@@ -239,6 +239,7 @@ impl<T: Coarsen + Clone> AgentEnd<T> {
             }
             ToAgent::Version(version) => self.take_version(version)?,
             ToAgent::Cue(cue) => self.effects.push(Effect::Cue(cue)),
+            ToAgent::Instances(instances) => self.effects.push(Effect::Follow(instances)),
             ToAgent::Stop(kind) => self.stop(kind),
             ToAgent::Fenced => self.lease.fence(now),
             ToAgent::Goodbye => self.exit(Exit::Done),

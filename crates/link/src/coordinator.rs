@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rehearsal_plan::{AgentNumber, RunTime, Versions};
+use rehearsal_plan::{AgentNumber, Instances, RunTime, Versions};
 
 pub use interface::{CoordinatorConfig, Effect, Event, Notice, Opening, Saved, SavedHolder, SavedLife, Violation};
 
@@ -97,6 +97,8 @@ pub struct CoordinatorEnd<T> {
     /// Agents whose slots need another owner, and the earliest instant for it.
     to_move: BTreeMap<AgentNumber, RunTime>,
     stop: Option<StopKind>,
+    /// The instances of the target; none if it is not followed, or nothing is known of it yet.
+    instances: Option<Arc<Instances>>,
     /// How long the disk has taken of late.
     storing: Duration,
     effects: Vec<Effect<T>>,
@@ -116,6 +118,7 @@ impl<T: Coarsen> CoordinatorEnd<T> {
             persisted: 0,
             to_move: BTreeMap::new(),
             stop: None,
+            instances: None,
             storing: Duration::ZERO,
             effects: Vec::new(),
         }
@@ -149,6 +152,10 @@ impl<T: Coarsen> CoordinatorEnd<T> {
             Event::Assign { agent, assignment, weight } => self.assign(agent, assignment, weight),
             Event::Arm(opening) => self.arm(opening, now),
             Event::Change(change) => self.change(change, now),
+            Event::Instances(instances) => {
+                self.tell_all(&ToAgent::Instances(Arc::clone(&instances)));
+                self.instances = Some(instances);
+            }
             Event::Announce(cue) => self.tell_all(&ToAgent::Cue(cue)),
             Event::Stop(kind) => {
                 self.stop = Some(kind);

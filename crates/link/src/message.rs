@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rehearsal_plan::{AgentNumber, RunTime, Version};
+use rehearsal_plan::{AgentNumber, Instances, RunTime, Version};
 
 use crate::identity::{Epoch, Incarnation};
 use crate::lease::LeaseTerms;
@@ -128,6 +128,9 @@ pub enum ToAgent {
     Fenced,
     /// Everything is stored and nothing more is wanted.
     Goodbye,
+    /// The instances of a target that is followed, all of them: the newest replace those before. Said after each welcome,
+    /// before any version, and whenever they change.
+    Instances(Arc<Instances>),
 }
 
 /// The coordinator's acceptance of a connection.

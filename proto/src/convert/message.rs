@@ -82,6 +82,7 @@ impl From<ToAgent> for v1::CoordinatorMessage {
             ToAgent::Stop(kind) => Kind::Stop(kind.into()),
             ToAgent::Fenced => Kind::Fenced(v1::Fenced {}),
             ToAgent::Goodbye => Kind::Goodbye(v1::Goodbye {}),
+            ToAgent::Instances(instances) => Kind::Instances(instances.as_ref().into()),
         };
         v1::CoordinatorMessage { kind: Some(kind) }
     }
@@ -102,6 +103,7 @@ impl TryFrom<v1::CoordinatorMessage> for ToAgent {
             Kind::Stop(stop) => ToAgent::Stop(stop.try_into()?),
             Kind::Fenced(v1::Fenced {}) => ToAgent::Fenced,
             Kind::Goodbye(v1::Goodbye {}) => ToAgent::Goodbye,
+            Kind::Instances(instances) => ToAgent::Instances(Arc::new(instances.try_into()?)),
         })
     }
 }

@@ -4,6 +4,7 @@
 mod bins;
 mod cue;
 mod indices;
+mod instances;
 mod interval;
 mod message;
 mod rows;

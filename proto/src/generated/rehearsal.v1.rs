@@ -126,7 +126,7 @@ pub mod agent_message {
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CoordinatorMessage {
     /// Exactly one of these.
-    #[prost(oneof = "coordinator_message::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
+    #[prost(oneof = "coordinator_message::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
     pub kind: ::core::option::Option<coordinator_message::Kind>,
 }
 /// Nested message and enum types in `CoordinatorMessage`.
@@ -161,6 +161,9 @@ pub mod coordinator_message {
         /// Everything is stored and nothing more is wanted.
         #[prost(message, tag = "9")]
         Goodbye(super::Goodbye),
+        /// The instances of the target as they stand.
+        #[prost(message, tag = "10")]
+        Instances(super::Instances),
     }
 }
 /// Opens a session.
@@ -505,6 +508,27 @@ pub struct Fenced {}
 /// Everything is stored and nothing more is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Goodbye {}
+/// The instances of a target that is followed, all of them: the newest message
+/// replaces those before it. Whoever is not listed is gone.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Instances {
+    /// In order of host and port, each once.
+    #[prost(message, repeated, tag = "1")]
+    pub instances: ::prost::alloc::vec::Vec<Instance>,
+}
+/// One instance of the target.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Instance {
+    /// An address, or a name to look up; IPv6 without brackets.
+    #[prost(string, tag = "1")]
+    pub host: ::prost::alloc::string::String,
+    /// The port, from 1.
+    #[prost(uint32, tag = "2")]
+    pub port: u32,
+    /// It takes new connections; if not, only those that are open go on.
+    #[prost(bool, tag = "3")]
+    pub serving: bool,
+}
 /// What one agent measured from one second up to another.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Interval {

@@ -12,7 +12,8 @@ use rehearsal_metrics::{
     Tags, Transitions, UserState,
 };
 use rehearsal_plan::{
-    AgentNumber, Begun, Load, PlanRate, RateStage, Returns, RunTime, SlotTable, Spacing, Stay, Version,
+    AgentNumber, Begun, Endpoint, Instances, Load, PlanRate, RateStage, Returns, RunTime, SlotTable, Spacing, Standing,
+    Stay, Version,
 };
 
 const FIRST: i64 = -3;
@@ -241,5 +242,13 @@ pub fn to_agent() -> impl Strategy<Value = ToAgent> {
         prop_oneof![Just(StopKind::Graceful), Just(StopKind::Hard)].prop_map(ToAgent::Stop),
         Just(ToAgent::Fenced),
         Just(ToAgent::Goodbye),
+        instances().prop_map(|instances| ToAgent::Instances(Arc::new(instances))),
     ]
+}
+
+fn instances() -> impl Strategy<Value = Instances> {
+    let standing = prop_oneof![Just(Standing::Serving), Just(Standing::Draining)];
+    let instance = ("[a-z0-9.:]{1,20}", 1..=u16::MAX, standing)
+        .prop_map(|(host, port, standing)| (Endpoint { host, port }, standing));
+    prop::collection::vec(instance, 0..20).prop_map(|listed| listed.into_iter().collect())
 }

@@ -238,7 +238,7 @@ impl Agent {
                 crew.relieve(self.held_since.take().unwrap_or(now), Duration::ZERO, now);
             }
             (Effect::Exit(exit), _) => self.exit = Some(exit),
-            (Effect::Cue(_), _) | (_, None) => {}
+            (Effect::Cue(_) | Effect::Follow(_), _) | (_, None) => {}
         }
         None
     }

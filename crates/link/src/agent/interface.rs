@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rehearsal_plan::{AgentNumber, Version};
+use rehearsal_plan::{AgentNumber, Instances, Version};
 
 use crate::clock::Probe;
 use crate::identity::Incarnation;
@@ -76,6 +76,8 @@ pub enum Effect<T> {
     Apply(Arc<Version>),
     /// The engine snapshots who should hear a cue.
     Cue(Arc<CueAnnouncement>),
+    /// New connections to the target go to these instances.
+    Follow(Arc<Instances>),
     /// No arrival starts any more: the lease ran out.
     StopArrivals,
     /// Arrivals may start again; what was due in between is counted as dropped.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rehearsal_plan::{AgentNumber, Change, Load, RunTime, Takeover, Version, Versions};
+use rehearsal_plan::{AgentNumber, Change, Instances, Load, RunTime, Takeover, Version, Versions};
 
 use crate::identity::{Epoch, Incarnation, Session};
 use crate::lease::LeaseTerms;
@@ -109,6 +109,8 @@ pub enum Event<T> {
     Arm(Opening),
     /// Changes the plan of the running run (pause, resume, scale).
     Change(Change),
+    /// The instances of the target have changed, or are known for the first time.
+    Instances(Arc<Instances>),
     /// Announces a cue to every agent.
     Announce(Arc<CueAnnouncement>),
     /// Ends the load.

@@ -86,6 +86,10 @@ impl<T: Coarsen> CoordinatorEnd<T> {
         if admission == Admission::Fenced {
             self.effects.push(Effect::Send { session, message: ToAgent::Fenced });
         }
+        if let Some(instances) = &self.instances {
+            let message = ToAgent::Instances(Arc::clone(instances));
+            self.effects.push(Effect::Send { session, message });
+        }
         if holds {
             self.send_assignment(hello.agent);
             // The fenced one, too: from the versions it learns until when the missed arrivals were its own.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rehearsal_plan::{AgentNumber, Change, Load, RunTime, Spacing, Stay, Takeover};
+use rehearsal_plan::{AgentNumber, Change, Endpoint, Load, RunTime, Spacing, Standing, Stay, Takeover};
 
 use super::*;
 use crate::fake::Second;
@@ -52,6 +52,34 @@ fn versions_sent(effects: &[Effect<Second>]) -> Vec<(u64, u64)> {
         _ => None,
     });
     sent.collect()
+}
+
+/// Users must not start without knowing whom to connect to, and an agent that was away may know only who is gone by now.
+#[test]
+fn an_agent_knows_the_instances_before_any_version() {
+    let mut end = coordinator();
+    let known = |port| -> Arc<Instances> {
+        Arc::new([(Endpoint { host: "10.1.0.1".into(), port }, Standing::Serving)].into_iter().collect())
+    };
+    let told = |effects: &[Effect<Second>]| -> Vec<(u64, Option<Arc<Instances>>)> {
+        let sent = effects.iter().filter_map(|effect| match effect {
+            Effect::Send { session, message: ToAgent::Instances(instances) } => {
+                Some((session.0, Some(instances.clone())))
+            }
+            Effect::Send { session, message: ToAgent::Version(_) } => Some((session.0, None)),
+            _ => None,
+        });
+        sent.collect()
+    };
+    assert_eq!(told(&hear(&mut end, 1, hello(1, 0, Readiness::Armed))), [], "nothing is known, or nothing is followed");
+    assert_eq!(told(&end.handle(Event::Instances(known(80)), at(0.0))), [(1, Some(known(80)))]);
+    assert_eq!(told(&hear(&mut end, 2, hello(2, 0, Readiness::Armed))), [(2, Some(known(80)))]);
+    end.handle(Event::Arm(opening(2)), at(0.0));
+    assert_eq!(told(&end.handle(Event::Persisted { version: 1 }, at(0.1))), [(1, None), (2, None)]);
+    end.handle(Event::Disconnected { session: Session(1) }, at(1.0));
+    assert_eq!(told(&end.handle(Event::Instances(known(81)), at(1.1))), [(2, Some(known(81)))]);
+    let back = hear(&mut end, 3, hello(1, 3, Readiness::Armed));
+    assert_eq!(told(&back), [(3, Some(known(81))), (3, None)]);
 }
 
 #[test]

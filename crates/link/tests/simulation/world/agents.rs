@@ -209,7 +209,7 @@ impl World {
             AgentEffect::StopArrivals | AgentEffect::LeaveAll | AgentEffect::CutAll => {
                 self.tell(format!("agent {}: {effect:?}", self.processes[process].agent));
             }
-            AgentEffect::Cue(_) => {}
+            AgentEffect::Cue(_) | AgentEffect::Follow(_) => {}
         }
     }
 
