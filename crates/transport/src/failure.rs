@@ -9,6 +9,8 @@ use std::io;
 pub enum FailureKind {
     /// The host's name could not be resolved.
     Dns,
+    /// The host is a service that is followed, and none of its instances takes connections.
+    NoInstance,
     /// Nobody listens at the address.
     Refused,
     /// No connection could be opened for another reason, such as no route or no free local port.
@@ -38,6 +40,7 @@ impl FailureKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Dns => "dns",
+            Self::NoInstance => "no_instance",
             Self::Refused => "refused",
             Self::Connect => "connect",
             Self::Tls => "tls",

@@ -1,6 +1,7 @@
 //! What a virtual user says to the system under test, and how: HTTP calls, WebSockets and long polling.
 //!
-//! One [`Network`] serves all users of a thread: it looks names up, enforces the allow list and opens connections. Each user
+//! One [`Network`] serves all users of a thread: it looks names up, follows a service's instances, enforces the allow list
+//! and opens connections. Each user
 //! has a [`http::Client`] with cookies and connections of its own, as a browser has. The crate knows nothing of scripts,
 //! users' plans or metrics: it reports instants and outcomes, and its callers turn these into samples.
 //!
@@ -16,4 +17,4 @@ pub mod network;
 pub mod socket;
 
 pub use failure::{Failure, FailureKind};
-pub use network::{Network, NetworkError, NetworkOptions};
+pub use network::{Network, NetworkError, NetworkOptions, ServiceOptions};

@@ -99,7 +99,7 @@ impl Client {
     /// Closes idle connections that are older than `keep_alive` at `now` or that their servers have closed. Uses find out for themselves;
     /// this is for users who pause for long.
     pub fn reap(&self, now: Instant) {
-        self.pool.reap(now, self.options.keep_alive);
+        self.pool.reap(&self.network, now, self.options.keep_alive);
     }
 
     /// Closes all idle connections, and those in use when their call ends. Cookies stay.

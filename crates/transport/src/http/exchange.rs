@@ -78,7 +78,7 @@ impl Client {
     async fn exchange(&self, request: &Request, progress: &mut Progress) -> Result<Answer, Failure> {
         let host = self.pool.host(&request.url, self.options.max_per_host)?;
         let _turn = host.turn().await;
-        let mut reused = host.take(self.options.keep_alive).await;
+        let mut reused = host.take(&self.network, self.options.keep_alive).await;
         loop {
             let was_kept = reused.is_some();
             let (kept, mut connection) = match reused.take() {
@@ -129,7 +129,7 @@ impl Client {
         let opened = Box::pin(self.network.open(&host.origin)).await?;
         progress.connect = Some(opened.connect);
         progress.tls = opened.tls;
-        Ok((Kept::new(), Connection::new(opened.stream).await?))
+        Ok((Kept::new(opened.instance), Connection::new(opened.stream).await?))
     }
 
     fn compose(&self, host: &Host, request: &Request) -> Result<http::Request<Full<Bytes>>, Failure> {

@@ -8,9 +8,11 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use rehearsal_plan::Endpoint;
 use tokio::time::Instant;
 
 use super::connection::Connection;
@@ -24,6 +26,8 @@ const LOOKS: usize = 2;
 
 /// A kept connection between and during its requests.
 pub(super) struct Kept {
+    /// The instance at its other end, if its origin is a service that is followed.
+    instance: Option<Arc<Endpoint>>,
     released: Cell<Instant>,
     /// Stands in the ring already.
     listed: Cell<bool>,
@@ -39,12 +43,18 @@ enum State {
 }
 
 impl Kept {
-    pub fn new() -> Rc<Self> {
+    pub fn new(instance: Option<Arc<Endpoint>>) -> Rc<Self> {
         Rc::new(Self {
+            instance,
             released: Cell::new(Instant::now()),
             listed: Cell::new(false),
             state: RefCell::new(State::InUse),
         })
+    }
+
+    /// The instance of the service that it leads to.
+    pub fn instance(&self) -> Option<&Endpoint> {
+        self.instance.as_deref()
     }
 
     /// When the connection last became idle.
@@ -132,7 +142,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (server, _) = listener.accept().await.unwrap();
-        let (cooling, kept, began) = (Cooling::default(), Kept::new(), Instant::now());
+        let (cooling, kept, began) = (Cooling::default(), Kept::new(None), Instant::now());
         kept.put(Connection::new(Stream::Plain(stream)).await.unwrap(), began);
 
         cooling.list(&kept, began);

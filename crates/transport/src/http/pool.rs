@@ -11,7 +11,7 @@ use url::Url;
 use super::connection::Connection;
 use super::idle::Kept;
 use crate::failure::Failure;
-use crate::network::Origin;
+use crate::network::{Network, Origin};
 
 /// The origins that a user has talked to; one or two for most.
 #[derive(Default)]
@@ -46,10 +46,12 @@ impl Pool {
         Ok(host)
     }
 
-    /// Closes what has been idle longer than `keep_alive` or was closed by its server.
-    pub fn reap(&self, now: Instant, keep_alive: Duration) {
+    /// Closes what has been idle longer than `keep_alive`, was closed by its server, or leads to an instance that is gone.
+    pub fn reap(&self, network: &Network, now: Instant, keep_alive: Duration) {
         self.hosts.borrow_mut().retain(|host| {
-            let still_good = |kept: &Rc<Kept>| !is_expired(kept, now, keep_alive) && !kept.is_spent();
+            let still_good = |kept: &Rc<Kept>| {
+                !is_expired(kept, now, keep_alive) && !network.is_gone(kept.instance()) && !kept.is_spent()
+            };
             host.idle.borrow_mut().retain(still_good);
             !host.is_unused()
         });
@@ -72,8 +74,10 @@ impl Host {
         self.turns.acquire().await.expect("the semaphore is never closed")
     }
 
-    /// Takes the idle connection that was used last, if it is young enough and still open.
-    pub async fn take(&self, keep_alive: Duration) -> Option<(Rc<Kept>, Box<Connection>)> {
+    /// Takes the idle connection that was used last, if it is young enough, still open, and not to an instance that is gone.
+    pub async fn take(&self, network: &Network, keep_alive: Duration) -> Option<(Rc<Kept>, Box<Connection>)> {
+        // All of them, not only the one that would be used: a server that is being ended waits for its connections.
+        self.idle.borrow_mut().retain(|kept| !network.is_gone(kept.instance()));
         loop {
             let kept = self.idle.borrow_mut().pop()?;
             if is_expired(&kept, Instant::now(), keep_alive) {

@@ -2,12 +2,15 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rehearsal_plan::Endpoint;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
 
+use super::service::Service;
 use super::{Network, Origin, Stream};
 use crate::failure::{Failure, FailureKind};
 
@@ -20,17 +23,22 @@ pub(crate) struct Opened {
     /// Name lookup and TCP handshake.
     pub connect: Duration,
     pub tls: Option<Duration>,
+    /// The instance at its other end, if the origin is a service that is followed.
+    pub instance: Option<Arc<Endpoint>>,
 }
 
 impl Network {
     /// Opens a connection to `origin`. The caller bounds the time.
     pub(crate) async fn open(&self, origin: &Origin) -> Result<Opened, Failure> {
         let began = Instant::now();
-        let tcp = self.open_tcp(origin).await?;
+        let (tcp, instance) = match self.service.as_ref().filter(|service| service.is_at(origin)) {
+            Some(service) => self.open_to_instance(service, origin).await?,
+            None => (self.open_tcp(origin, &origin.host, origin.port).await?, None),
+        };
         let connected = Instant::now();
         let connect = connected - began;
         if !origin.secure {
-            return Ok(Opened { stream: Stream::Plain(tcp), connect, tls: None });
+            return Ok(Opened { stream: Stream::Plain(tcp), connect, tls: None, instance });
         }
         let refuse = |error: &dyn std::fmt::Display| {
             Failure::new(FailureKind::Tls, format!("shaking hands with {}: {error}", origin.host))
@@ -38,18 +46,36 @@ impl Network {
         let bare = origin.host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(bare).map_err(|error| refuse(&error))?;
         let session = self.tls.connect(name, tcp).await.map_err(|error| refuse(&error))?;
-        Ok(Opened { stream: Stream::Tls(Box::new(session)), connect, tls: Some(connected.elapsed()) })
+        Ok(Opened { stream: Stream::Tls(Box::new(session)), connect, tls: Some(connected.elapsed()), instance })
     }
 
-    /// Connects to the first address that answers.
-    async fn open_tcp(&self, origin: &Origin) -> Result<TcpStream, Failure> {
-        let addresses = self.names.addresses(&origin.host).await?;
+    /// Connects to the first instance that answers, as a browser does with the addresses of a name: one that has just died is
+    /// listed until its check fails.
+    async fn open_to_instance(
+        &self,
+        service: &Service,
+        origin: &Origin,
+    ) -> Result<(TcpStream, Option<Arc<Endpoint>>), Failure> {
+        let mut last = None;
+        for instance in service.deal(MAX_ADDRESSES)? {
+            match self.open_tcp(origin, &instance.host, instance.port).await {
+                Ok(stream) => return Ok((stream, Some(instance))),
+                Err(failure) => last = Some(failure),
+            }
+        }
+        Err(last.expect("at least one instance is dealt"))
+    }
+
+    /// Connects to the first address of a host that answers.
+    async fn open_tcp(&self, origin: &Origin, host: &str, port: u16) -> Result<TcpStream, Failure> {
+        let addresses = self.names.addresses(host).await?;
         let mut last = None;
         for address in addresses.into_iter().take(MAX_ADDRESSES) {
-            self.check_allowed(&origin.host, address)?;
-            match self.connect_from_next_source(SocketAddr::new(address, origin.port)).await {
+            self.check_allowed(host, address)?;
+            let to = SocketAddr::new(address, port);
+            match self.connect_from_next_source(to).await {
                 Ok(stream) => return Ok(stream),
-                Err(error) => last = Some(connect_failure(origin, address, &error)),
+                Err(error) => last = Some(connect_failure(origin, to, &error)),
             }
         }
         Err(last.expect("a lookup gives at least one address"))
@@ -86,12 +112,12 @@ impl Network {
     }
 }
 
-fn connect_failure(origin: &Origin, address: IpAddr, error: &io::Error) -> Failure {
+fn connect_failure(origin: &Origin, to: SocketAddr, error: &io::Error) -> Failure {
     let kind = match error.kind() {
         io::ErrorKind::ConnectionRefused => FailureKind::Refused,
         _ => FailureKind::Connect,
     };
-    Failure::new(kind, format!("connecting to {} ({address}:{}): {error}", origin.host, origin.port))
+    Failure::new(kind, format!("connecting to {} ({to}): {error}", origin.host))
 }
 
 #[cfg(test)]

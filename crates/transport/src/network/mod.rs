@@ -3,6 +3,7 @@
 mod connect;
 mod dns;
 mod origin;
+mod service;
 mod stream;
 
 use std::cell::Cell;
@@ -10,6 +11,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use rehearsal_plan::Endpoint;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
@@ -19,6 +21,9 @@ pub(crate) use stream::Stream;
 
 use crate::http::Cooling;
 use dns::Names;
+use service::Service;
+
+pub use service::ServiceOptions;
 
 /// Decides whether an address of a host may be loaded; the error says why not. It is asked after the name was resolved, so a name
 /// that is allowed cannot lead to an address that is not.
@@ -34,6 +39,8 @@ pub struct NetworkOptions {
     pub sources: Vec<IpAddr>,
     /// Certificates of authorities to trust besides Mozilla's, in DER.
     pub roots: Vec<CertificateDer<'static>>,
+    /// The service whose instances are followed, if there is one.
+    pub service: Option<ServiceOptions>,
 }
 
 /// Names why a thread's network could not be set up.
@@ -54,6 +61,7 @@ pub struct Network {
     allow: Option<Box<Allow>>,
     sources: Vec<IpAddr>,
     next_source: Cell<usize>,
+    service: Option<Service>,
     /// Idle connections of all users whose buffers wait to be given back.
     pub(crate) cooling: Cooling,
 }
@@ -70,8 +78,14 @@ impl Network {
             allow: options.allow,
             sources: options.sources,
             next_source: Cell::new(0),
+            service: options.service.map(Service::new),
             cooling: Cooling::default(),
         }))
+    }
+
+    /// Whether a kept connection must not be used again because the instance that it leads to is gone.
+    pub(crate) fn is_gone(&self, instance: Option<&Endpoint>) -> bool {
+        instance.zip(self.service.as_ref()).is_some_and(|(instance, service)| service.is_gone(instance))
     }
 }
 

@@ -4,5 +4,6 @@
 mod calls;
 mod hostile;
 mod polling;
+mod service;
 mod support;
 mod websocket;
