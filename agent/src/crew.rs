@@ -6,9 +6,9 @@ use anyhow::Context as _;
 use rehearsal_engine::{Command, Report, RunClock, Setup, Share, Worker};
 use rehearsal_link::Assignment;
 use rehearsal_metrics::{Interval, Limits, Merger};
-use rehearsal_plan::{AgentNumber, Data, Environment, Plan, Target};
+use rehearsal_plan::{AgentNumber, Data, Environment, Instances, Plan, Target};
 use rehearsal_script::Source;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::connection::log;
 use crate::health::Watch;
@@ -33,6 +33,9 @@ pub(crate) trait Crew: Sized {
 
     fn tell(&self, command: &Command);
 
+    /// Takes the instances of the target as they stand, if that is a service that is followed.
+    fn follow(&self, instances: &Arc<Instances>);
+
     fn take(&mut self, report: Self::Report) -> Option<CrewNews>;
 
     /// Whether no user is left and none will come.
@@ -54,6 +57,8 @@ pub(crate) struct Threads {
     idle: Vec<bool>,
     ended: usize,
     watch: Watch,
+    /// Read by all threads whenever they open a connection.
+    instances: watch::Sender<Arc<Instances>>,
 }
 
 impl Crew for Threads {
@@ -67,18 +72,23 @@ impl Crew for Threads {
         agent: AgentNumber,
         clock: &Arc<RunClock>,
     ) -> anyhow::Result<(Self, mpsc::Receiver<Report>)> {
-        let setup = Arc::new(setup(assignment, agent)?);
+        let instances = watch::Sender::default();
+        let setup = Arc::new(setup(assignment, agent, &instances)?);
         let (reports, receiver) = mpsc::channel(WAITING);
         let of = thread_count(assignment.threads);
         let start =
             |thread| Worker::start(Arc::clone(&setup), Arc::clone(clock), Share { thread, of }, reports.clone());
         let workers = (0..of).map(start).collect::<Result<Vec<_>, _>>().context("starting the user threads")?;
         let (idle, merger) = (vec![false; of as usize], Merger::new(of as usize, Limits::default()));
-        Ok((Self { workers, merger, idle, ended: 0, watch: Watch::new() }, receiver))
+        Ok((Self { workers, merger, idle, ended: 0, watch: Watch::new(), instances }, receiver))
     }
 
     fn tell(&self, command: &Command) {
         self.workers.iter().for_each(|worker| worker.tell(command.clone()));
+    }
+
+    fn follow(&self, instances: &Arc<Instances>) {
+        self.instances.send_replace(Arc::clone(instances));
     }
 
     fn is_idle(&self) -> bool {
@@ -122,18 +132,25 @@ impl Threads {
     }
 }
 
-fn setup(assignment: &Assignment, agent: AgentNumber) -> anyhow::Result<Setup> {
+fn setup(
+    assignment: &Assignment,
+    agent: AgentNumber,
+    instances: &watch::Sender<Arc<Instances>>,
+) -> anyhow::Result<Setup> {
     let environment: Environment = serde_json::from_str(&assignment.environment).context("reading the environment")?;
-    let target = match &environment.target {
-        Target::Url(url) => url.parse().with_context(|| format!("reading the target {url}"))?,
+    let (url, instances) = match &environment.target {
+        Target::Url(url) => (url.clone(), None),
+        Target::Consul(service) => (service.url(), Some(instances.subscribe())),
         Target::Demo => anyhow::bail!("the coordinator has not said where its demo is"),
     };
+    let target = url.parse().with_context(|| format!("reading the target {url}"))?;
     let plan: Plan = serde_json::from_str(&assignment.plan).context("reading the plan")?;
     let data = Data::read(&plan, &assignment.data).map_err(|problem| anyhow::anyhow!("reading the {problem}"))?;
     Ok(Setup {
         source: Source { name: "scenario.rhai".to_owned(), text: assignment.scenario.to_string() },
         environment,
         target,
+        instances,
         plan,
         data: Arc::new(data),
         common: serde_json::from_str(&assignment.common).context("reading what setup() returned")?,

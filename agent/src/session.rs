@@ -15,7 +15,7 @@ use rehearsal_link::agent::{AgentConfig, Effect, Event, Exit};
 use rehearsal_link::outbox::OutboxLimits;
 use rehearsal_link::{AgentEnd, Applied, Assignment, Incarnation, MonoTime, Probe, StopKind, Stopping, ToAgent};
 use rehearsal_metrics::Interval;
-use rehearsal_plan::{AgentNumber, RunTime, Version, Versions};
+use rehearsal_plan::{AgentNumber, Instances, RunTime, Version, Versions};
 use rehearsal_proto::join::JoinBlob;
 use tokio::sync::mpsc;
 
@@ -46,6 +46,8 @@ pub(crate) struct Session<C: Crew> {
     crew: Option<C>,
     seed: u64,
     versions: Option<Versions>,
+    /// The instances of the target as they were told last, if it is a service that is followed.
+    instances: Option<Arc<Instances>>,
     /// Whether a coordinator has ever accepted it.
     welcomed: bool,
     /// Since when arrivals are held because the lease ran out.
@@ -83,6 +85,7 @@ impl<C: Crew> Session<C> {
             crew: None,
             seed: 0,
             versions: None,
+            instances: None,
             welcomed: false,
             held_since: None,
             stopping: false,
@@ -207,6 +210,10 @@ impl<C: Crew> Session<C> {
                 event: cue.event.clone(),
                 pointer: cue.pointer.clone(),
             })),
+            Effect::Follow(instances) => {
+                self.crew.iter().for_each(|crew| crew.follow(&instances));
+                self.instances = Some(instances);
+            }
             Effect::StopArrivals => {
                 self.held_since = Some(self.clock.now());
                 self.tell(&Command::Hold(true));
@@ -242,6 +249,7 @@ impl<C: Crew> Session<C> {
     /// Compiling takes milliseconds, and nothing else is due before the agent is armed: it may hold up the link.
     fn prepare(&mut self, assignment: &Assignment) -> anyhow::Result<Event<Interval>> {
         let (crew, reports) = C::start(&self.options, assignment, self.agent, &self.clock)?;
+        self.instances.iter().for_each(|instances| crew.follow(instances));
         (self.crew, self.reports, self.seed) = (Some(crew), Some(reports), assignment.seed);
         Ok(Event::Prepared)
     }

@@ -100,6 +100,7 @@ fn read_setup(scenario: &str, environment: &str) -> Result<Setup, Failed> {
         source,
         environment,
         target,
+        instances: None,
         common: Value::Null,
         data: Arc::default(),
         seed: SEED,

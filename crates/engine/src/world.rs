@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rehearsal_metrics::{Limits, Tags};
-use rehearsal_plan::{AgentNumber, Data, Environment, Plan, RunTime};
+use rehearsal_plan::{AgentNumber, Data, Environment, Instances, Plan, RunTime};
 use rehearsal_script::{Env, Program, Source};
 use rehearsal_transport::http::ClientOptions;
-use rehearsal_transport::{Network, NetworkOptions};
-use tokio::sync::Semaphore;
+use rehearsal_transport::{Network, NetworkOptions, ServiceOptions};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use url::Url;
 
@@ -31,6 +31,8 @@ pub struct Setup {
     pub environment: Environment,
     /// Where relative addresses lead.
     pub target: Url,
+    /// The instances behind the target's name, if it is a service that is followed.
+    pub instances: Option<watch::Receiver<Arc<Instances>>>,
     /// What the plan says; loads come with the versions.
     pub plan: Plan,
     /// What `setup()` returned.
@@ -108,9 +110,10 @@ impl World {
         let program = Program::compile(&setup.source, &Env::new(&setup.environment, setup.target.as_str()))?;
         program.set_common(setup.common.clone()).map_err(WorldError::Common)?;
         program.set_data(Arc::clone(&setup.data));
-        let allowed = AllowList::new(&setup.environment, &setup.target);
+        let allowed = AllowList::new(&setup.environment, &setup.target, setup.instances.as_ref());
         let network = NetworkOptions {
             allow: Some(Box::new(move |host, ip| allowed.check(host, ip))),
+            service: service(&setup),
             ..NetworkOptions::default()
         };
         let mut scribe = Scribe::new(setup.limits);
@@ -172,6 +175,14 @@ impl World {
             tracer(now, line());
         }
     }
+}
+
+/// How the target's instances are found. Threads deal them in orders of their own: with one order for all, an agent with many
+/// threads and few users would begin at the same instance with all of them.
+fn service(setup: &Setup) -> Option<ServiceOptions> {
+    let instances = setup.instances.clone()?;
+    let (host, port) = (setup.target.host_str()?.to_owned(), setup.target.port_or_known_default()?);
+    Some(ServiceOptions { host, port, instances, seed: rand::random() })
 }
 
 /// One tag set a scenario; one without a scenario if the plan has none (functions of the coordinator).

@@ -115,6 +115,7 @@ impl Scene {
             source: Source { name: FILE.to_owned(), text: self.text.clone() },
             environment: self.environment.clone(),
             target: Url::parse(&self.target).unwrap(),
+            instances: None,
             plan: Plan { scenarios: scenarios.collect(), restore: self.restore, ..Plan::default() },
             common: serde_json::Value::Null,
             data: Arc::clone(&self.data),
