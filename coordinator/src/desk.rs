@@ -20,7 +20,7 @@ use crate::cli::{MOST_AGENTS, Place, Surroundings};
 use crate::forecast;
 use crate::opening::Wishes;
 use crate::play::Run;
-use crate::prepare::{Prepared, Unprepared, prepare};
+use crate::prepare::{Prepared, Unprepared, prepare, unfit_target};
 use crate::run::control::Order;
 use crate::run::folder::Folder;
 use crate::start::refusal;
@@ -80,6 +80,9 @@ impl Desk for StudioDesk {
             let prepared = self.prepared(request).await?;
             if let Some(why) = refusal(&prepared, yes) {
                 return Err(Refusal::BadRequest(why.to_owned()));
+            }
+            if let Some(fault) = unfit_target(&prepared).await {
+                return Err(Refusal::Invalid(vec![problem(&fault)]));
             }
             let run = Run::open(prepared, wishes, &self.0).map_err(internal)?;
             let id = run.id().to_owned();

@@ -46,6 +46,7 @@ pub(crate) fn told(prepared: &Prepared) -> Forecast {
         agents: AgentsForecast { launch: launch.to_owned(), count: environment.agents.count },
         target: match &environment.target {
             Target::Url(url) => url.clone(),
+            Target::Consul(service) => format!("consul://{}, known as {}", service.name, service.url()),
             Target::Demo => "the embedded demo".to_owned(),
         },
         allow: environment.allow.clone(),

@@ -31,8 +31,10 @@ use crate::run::folder::Folder;
 use crate::run::past::{Past, STAGE, Stage};
 use crate::run::services::{Guests, Listeners, Services};
 use crate::run::target::Target;
+use crate::run::{
+    Conductor, Doors, Ears, Followed, Interrupts, Keeper, Outcome, Settings, Showing, Terminal, end_agents,
+};
 use crate::scaler::{Watching, sources};
-use crate::run::{Conductor, Doors, Ears, Interrupts, Keeper, Outcome, Settings, Showing, Terminal, end_agents};
 use crate::serve::log;
 use crate::studio::Studio;
 use crate::{archive, counters};
@@ -87,6 +89,7 @@ impl Run {
         let anchor = former.as_ref().map_or_else(Anchor::now, |stage| stage.anchor.clone());
         let clock = Arc::new(anchor.clock());
         let mut setup = setup(&prepared, &target, seed);
+        let followed = target.following().map(Followed::of);
         let director = Director::new(setup.clone(), Arc::clone(&clock));
         let mut doors = Doors::new(orders, wishes.at_terminal.then(Interrupts::new).transpose()?);
         let set_up = match &former {
@@ -138,16 +141,26 @@ impl Run {
         let terminal = wishes.at_terminal.then(|| Terminal::new(wishes.dashboard.clone()));
         let keeper = Keeper::start(store, Options { slow: wishes.slow_disk });
         let was_resumed = past.is_some();
-        let scene = Scene { folder: &folder, keeper, doors: &mut doors, director: director.clone(), clock, past };
         let admin = prepared.environment.admin_url(target.url().as_str());
         let sources = sources(&prepared.environment, &admin).map_err(|problems| {
             let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
             anyhow::anyhow!("observing the autoscaler: {}", all.join("; "))
         })?;
         let watching = Watching::start(sources, &setup.plan.guards);
+        let (doors_of_run, director_of_run) = (&mut doors, director.clone());
+        let scene = Scene {
+            folder: &folder,
+            keeper,
+            doors: doors_of_run,
+            director: director_of_run,
+            clock,
+            past,
+            followed,
+            watching,
+        };
         let places = Places { listeners, advertise: stage.advertise };
         let showing = Showing::new(Arc::clone(&board), terminal);
-        let outcome = conduct(scene, places, settings, showing, watching).await?;
+        let outcome = conduct(scene, places, settings, showing).await?;
         // A demo that was started anew has forgotten what it had counted before.
         let counted = if was_resumed { Ok(None) } else { counters::compare(&target, &outcome.timeline).await };
         let (launcher, ended) = conclude(&prepared, &id, &folder, &board, outcome, &counted);
@@ -172,6 +185,8 @@ struct Scene<'a> {
     director: Director,
     clock: Arc<RunClock>,
     past: Option<Past>,
+    followed: Option<Followed>,
+    watching: Watching,
 }
 
 /// Where agents come to.
@@ -214,14 +229,8 @@ async fn set_up(director: &Director) -> anyhow::Result<Result<serde_json::Value,
 }
 
 /// Launches agents, finds those of a former life, or waits for those that come by themselves; plays the plan with them.
-async fn conduct(
-    scene: Scene<'_>,
-    places: Places,
-    settings: Settings,
-    showing: Showing,
-    watching: Watching,
-) -> anyhow::Result<Outcome> {
-    let Scene { folder, keeper, doors, director, clock, past } = scene;
+async fn conduct(scene: Scene<'_>, places: Places, settings: Settings, showing: Showing) -> anyhow::Result<Outcome> {
+    let Scene { folder, keeper, doors, director, clock, past, followed, watching } = scene;
     let has_started = past.as_ref().is_some_and(Past::has_started);
     let authority = folder.path().join(AUTHORITY);
     if has_started && !authority.exists() {
@@ -249,7 +258,7 @@ async fn conduct(
         let agents = (settings.agents as u32).saturating_sub(alive.len() as u32);
         launcher.launch(&LaunchOrder { agents, join: services.blob.to_string() }).await?;
     }
-    let ears = Ears { inbox, exits, doors };
+    let ears = Ears { inbox, exits, doors, followed };
     let conductor = Conductor::new(settings, clock, director, launcher, keeper, showing, watching);
     let conductor = match past {
         Some(past) => conductor.resume(past, &alive),
@@ -306,6 +315,7 @@ fn setup(prepared: &Prepared, target: &Target, seed: u64) -> Setup {
         source: prepared.source.clone(),
         environment: target.environment(&prepared.environment),
         target: target.url().clone(),
+        instances: target.instances(),
         plan: prepared.plan.clone(),
         data: Arc::clone(&prepared.data),
         common: serde_json::Value::Null,

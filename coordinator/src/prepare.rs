@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use rehearsal_plan::{Data, Environment, Layer, Plan, Problem};
+use rehearsal_plan::{Data, Environment, Layer, Plan, Problem, Target};
 use rehearsal_script::{Diagnostic, Severity, Source, validate};
 use rehearsal_verdict::amounts::counted;
 
 use crate::cli::Place;
 use crate::demo::scaling;
+use crate::run::target;
 use crate::scaler::sources;
 
 /// Far more than anybody writes; what is larger is another file by mistake.
@@ -92,6 +93,7 @@ pub fn prepare(place: &Place) -> Result<Prepared, Unprepared> {
         return Err(Unprepared::Mistakes(validated.diagnostics, source));
     }
     let Some(plan) = validated.plan else { return Err(Unprepared::Mistakes(validated.diagnostics, source)) };
+    validated.diagnostics.extend(about_admin(&environment, &place.surroundings.env, &plan));
     let data = Data::read(&plan, &validated.data).map_err(|problem| anyhow::anyhow!("reading the {problem}"))?;
     let name = path.file_stem().context("the scenario has no file name")?.to_string_lossy().into_owned();
     Ok(Prepared {
@@ -104,6 +106,24 @@ pub fn prepare(place: &Place) -> Result<Prepared, Unprepared> {
         data_files: Arc::new(validated.data),
         warnings: validated.diagnostics,
         place: place.clone(),
+    })
+}
+
+/// Asks whether the target can be followed, if it is a service that is; what is wrong with that is no less a mistake than one
+/// in a file, but only whoever asks Consul can know.
+pub async fn unfit_target(prepared: &Prepared) -> Option<Diagnostic> {
+    let problem = target::look(&prepared.environment).await.err()?;
+    Some(from_problem(&prepared.environment_name, problem))
+}
+
+/// Cues go to whichever instance a connection reaches, unless somebody says where all of them hear it.
+fn about_admin(environment: &Environment, environment_name: &str, plan: &Plan) -> Option<Diagnostic> {
+    let Target::Consul(service) = &environment.target else { return None };
+    let is_left_open = environment.admin.is_none() && !plan.cues.is_empty();
+    is_left_open.then(|| {
+        let message = format!("cues are sent to {}/admin of any one instance: `admin` is not set", service.url());
+        let hint = "set `admin` to what reaches all instances, unless each passes on to the others what it is told";
+        Diagnostic { severity: Severity::Warning, ..from_problem(environment_name, Problem::new(message).hint(hint)) }
     })
 }
 

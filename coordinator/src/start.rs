@@ -13,7 +13,7 @@ use crate::cli::{self, Crew, Dashboard, Place};
 use crate::exit::ExitCode;
 use crate::opening::{Wishes, place_of};
 use crate::play::Run;
-use crate::prepare::{Prepared, prepared_or_told};
+use crate::prepare::{Prepared, prepared_or_told, print, unfit_target};
 use crate::run::folder::Folder;
 use crate::serve::{log, open_doors};
 use crate::studio::Studio;
@@ -63,6 +63,13 @@ pub(crate) fn refusal(prepared: &Prepared, yes: bool) -> Option<&'static str> {
 }
 
 async fn play(prepared: Prepared, former: Option<Folder>, options: &cli::Start) -> anyhow::Result<ExitCode> {
+    // A run that goes on has load already, whatever Consul says.
+    if former.is_none()
+        && let Some(fault) = unfit_target(&prepared).await
+    {
+        print(&[fault], &prepared.source);
+        return Ok(ExitCode::Usage);
+    }
     let studio = Arc::new(Studio::new(&options.runs.out, None));
     let (server, dashboard) = doors(&studio, options.crew.dashboard)?;
     let wishes = Wishes {

@@ -9,11 +9,12 @@ use anyhow::Context as _;
 use rehearsal_engine::{RunClock, Setup, Solo};
 use rehearsal_metrics::{Limits, UserState};
 use rehearsal_plan::{AgentNumber, Load, Stay};
+use rehearsal_script::Diagnostic;
 use tokio::time::Instant;
 
 use crate::cli;
 use crate::exit::ExitCode;
-use crate::prepare::{Prepared, Unprepared, prepare, print};
+use crate::prepare::{Prepared, Unprepared, prepare, print, unfit_target};
 use crate::run::target::Target;
 
 /// How long a traced user may stay if nothing sends it away.
@@ -21,11 +22,15 @@ const TRACE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Looks at a scenario and says what is wrong with it.
 pub fn validate(options: &cli::Validate) -> anyhow::Result<ExitCode> {
-    let (diagnostics, source, prepared) = match prepare(&options.place) {
+    let (mut diagnostics, source, mut prepared) = match prepare(&options.place) {
         Ok(prepared) => (prepared.warnings.clone(), prepared.source.clone(), Some(prepared)),
         Err(Unprepared::Mistakes(mistakes, source)) => (mistakes, source, None),
         Err(Unprepared::Failed(error)) => return Err(error),
     };
+    if let Some(fault) = prepared.as_ref().map(unfit).transpose()?.flatten() {
+        diagnostics.push(fault);
+        prepared = None;
+    }
     if options.json {
         let text = serde_json::to_string_pretty(&diagnostics).context("writing the mistakes as JSON")?;
         writeln!(std::io::stdout(), "{text}").context("printing")?;
@@ -47,6 +52,12 @@ pub fn validate(options: &cli::Validate) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::Pass)
 }
 
+/// Looks whether the environment's target can be followed, if it is one that is.
+fn unfit(prepared: &Prepared) -> anyhow::Result<Option<Diagnostic>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting a runtime")?;
+    Ok(runtime.block_on(unfit_target(prepared)))
+}
+
 fn planned(prepared: &Prepared) -> u64 {
     prepared.plan.scenarios.iter().map(|scenario| rehearsal_plan::Schedule::new(&scenario.load, 0).planned()).sum()
 }
@@ -62,6 +73,7 @@ fn trace(prepared: Prepared) -> anyhow::Result<ExitCode> {
             source: prepared.source,
             environment: target.environment(&prepared.environment),
             target: target.url().clone(),
+            instances: target.instances(),
             plan: prepared.plan,
             data: prepared.data,
             common: serde_json::Value::Null,

@@ -24,6 +24,8 @@ use super::crash_points;
 use super::cues::CueBook;
 use super::director::Director;
 use super::doors::{Doors, interrupted};
+use super::followed::{Followed, next_known};
+use super::following::Known;
 use super::keeping::Keeper;
 use super::lifecycle::{self, Lifecycle};
 use super::outcome::{Ending, Note, Outcome, Settings};
@@ -53,6 +55,8 @@ pub(crate) struct Ears<'a> {
     pub(crate) exits: mpsc::Receiver<Exit>,
     /// Operators, by way of the API and the terminal.
     pub(crate) doors: &'a mut Doors,
+    /// Consul, if the target's instances are followed there.
+    pub(crate) followed: Option<Followed>,
 }
 
 /// The owner of a run.
@@ -87,6 +91,9 @@ pub struct Conductor {
     pub(super) watched: WatchedThresholds,
     /// The autoscaler under test.
     pub(super) scaler: Watching,
+    /// The service that is the target, and what is known of its instances, if it is one that is followed.
+    pub(super) service: String,
+    pub(super) known: Option<Known>,
     pub(super) launcher: Local,
     pub(super) keeper: Keeper,
     pub(super) showing: Showing,
@@ -126,6 +133,8 @@ impl Conductor {
             notes: Vec::new(),
             watched: WatchedThresholds::new(&settings.plan.thresholds),
             scaler,
+            service: String::new(),
+            known: None,
             launcher,
             keeper,
             showing,
@@ -139,6 +148,7 @@ impl Conductor {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.keeper.fact(CORES, self.settings.cores);
+        self.begin_following(ears.followed.as_mut());
         self.step(lifecycle::Event::Launched);
         // What a former life left to do.
         self.go(lifecycle::Event::Tick);
@@ -152,6 +162,8 @@ impl Conductor {
                 Some(done) = self.cue_done.1.recv() => { self.on_cue_done(done); None }
                 // An operator wants something.
                 Some(order) = ears.doors.orders.recv() => self.on_order(order),
+                // The target's instances are others now, or Consul is gone or back.
+                Some(known) = next_known(&mut ears.followed) => self.on_known(known),
                 // The operator presses Ctrl-C.
                 () = interrupted(&mut ears.doors.interrupts) => self.on_interrupt(),
                 // A batch is on disk.

@@ -4,13 +4,17 @@
 //! services (gRPC) ──► inbox ──► conductor ──► timeline ──► outcome
 //! launcher ────────────┘  ▲        │  │ └───► keeper (run.db)
 //! director (cues) ────────┤◄───────┘  └─────► board (dashboard, terminal)
-//! operators ──► orders ───┘
+//! operators ──► orders ───┤
+//! following (Consul) ─────┘
 //! ```
 //!
 //! The [`conductor`] alone owns the state of the run; everyone else sends it messages. What follows from them is decided
 //! by pure machines: the [`lifecycle`] of the run, and the coordinator's end of the link.
 
 pub mod target;
+mod consul;
+mod following;
+mod followed;
 pub mod folder;
 mod outcome;
 mod lifecycle;
@@ -43,6 +47,7 @@ pub(crate) use conductor::{Conductor, Ears};
 pub use cues::{Fired, Sent};
 pub(crate) use doors::Doors;
 pub(crate) use ending::{Interrupts, end_agents};
+pub(crate) use followed::Followed;
 pub(crate) use keeping::Keeper;
 pub use outcome::{Ending, Outcome, Settings};
 pub(crate) use playing::LATE;

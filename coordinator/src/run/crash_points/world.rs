@@ -221,7 +221,7 @@ async fn conduct(
         None => conductor,
     };
     let mut doors = Doors::new(orders, None);
-    conductor.run(Ears { inbox, exits, doors: &mut doors }).await.expect("a run has an outcome")
+    conductor.run(Ears { inbox, exits, doors: &mut doors, followed: None }).await.expect("a run has an outcome")
 }
 
 /// Polls until the end, or until a point unwinds it.
@@ -302,6 +302,7 @@ fn setup() -> Setup {
         source: Source { name: String::new(), text: String::new() },
         environment: Environment::from_layers(&[], &BTreeMap::new(), &[]).expect("nothing in it is wrong"),
         target: "http://127.0.0.1/".parse().expect("it is an address"),
+        instances: None,
         plan: plan(),
         data: Arc::new(Data::default()),
         common: Value::Null,
