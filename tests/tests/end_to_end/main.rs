@@ -10,6 +10,7 @@ mod counts;
 mod dashboard;
 mod dying;
 mod elapsing;
+mod following;
 mod invalid;
 mod loads;
 mod misbehaving;
