@@ -74,6 +74,7 @@ async fn load_follows_instances_as_they_register_and_leave() {
     assert_eq!(counted.iter().sum::<u64>(), 1_200, "{counted:?}");
     assert_eq!(outcome.count("http.response", &[("name", "POST /auth/guest"), ("status", "200")]), 1_200);
     assert_eq!(outcome.list("errors"), [] as [serde_json::Value; 0]);
+    assert_eq!(outcome.entry("checks", "name", "users know one name")["failed"], 0);
     // Two instances shared the load evenly when they were alone, and so did others later.
     let (more, less) = (counted[1].max(counted[2]), counted[1].min(counted[2]));
     assert!(less * 4 > more, "{counted:?}");
@@ -204,4 +205,22 @@ async fn what_is_wrong_with_consul_is_told_before_the_start() {
         }
     }
     assert_eq!(guests(&demo), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cues_that_reach_one_instance_alone_are_warned_of() {
+    let (consul, demo) = (FakeConsul::start().unwrap(), demo());
+    register(&consul, "web-1", demo.address());
+    let scenario = r#"
+fn plan() { #{ load: arrive(1).over("1s"), cues: [cue("begin").at("1s")] } }
+fn user() { http::get("/"); }
+fn begin() { http::post(env.admin + "/broadcast"); }
+"#;
+    let open = environment(&consul.url(), 1, 1);
+    let settled = format!("admin = \"http://{}/admin\"\n{open}", demo.address());
+    for (environment, warns) in [(open, true), (settled, false)] {
+        let outcome = Rehearsal::of(scenario).environment(&environment).validate().await;
+        outcome.assert_exit(0, "a warning is no mistake");
+        assert_eq!(outcome.stderr.contains("`admin` is not set"), warns, "{}", outcome.context());
+    }
 }
