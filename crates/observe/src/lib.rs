@@ -28,6 +28,7 @@ pub mod json;
 pub mod consul;
 mod adapters;
 
+pub use adapters::tells;
 pub use observation::{Activity, ErrorKind, Failure, Observation, Outcome, Reading, Role, Sample, Supply};
 pub use observer::{Observer, Pace, Source};
 pub use registry::{Context, Make, Registry};

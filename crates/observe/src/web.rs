@@ -299,8 +299,9 @@ pub(crate) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// Writes an error with its causes.
-pub(crate) fn chain(error: &dyn Error) -> String {
+/// Writes an error with its causes, each once.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -29,8 +29,8 @@ pub const ALL: [(&str, Make); 9] = [
     ("kubernetes", kubernetes::make),
 ];
 
-/// Complains unless the adapter tells what it is asked to tell.
-fn tells(settings: &mut Settings<'_>, role: Role, roles: &[Role]) -> bool {
+/// Complains unless an adapter, which tells these roles, is asked for one of them.
+pub fn tells(settings: &mut Settings<'_>, role: Role, roles: &[Role]) -> bool {
     let can = roles.contains(&role);
     if !can {
         let names: Vec<String> = roles.iter().map(Role::to_string).collect();
