@@ -1,5 +1,8 @@
 //! Sources from TOML, and servers that answer what a test tells them.
 
+use std::collections::BTreeSet;
+use std::fs::read_to_string;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
@@ -101,4 +104,28 @@ pub async fn until<T>(what: &str, mut holds: impl AsyncFnMut() -> Option<T>) -> 
         }
     });
     patience.await.unwrap_or_else(|_| panic!("waited in vain until {what}"))
+}
+
+/// Sees that an observer has its reference page and its row in the overview, that its example is understood, and that it
+/// takes the roles that the overview says and no others.
+pub fn check_page(name: &str, sources: impl Fn(&str) -> Result<Vec<Source>, Vec<String>>) {
+    let pages = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/observers");
+    let overview = read_to_string(pages.join("README.md")).unwrap();
+    let page = read_to_string(pages.join(format!("{name}.md"))).unwrap();
+    assert!(overview.contains(&format!("| [{name}]({name}.md) |")), "{name} is not in the overview");
+    let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let mut used = BTreeSet::new();
+    used.extend(example.lines().filter(|line| line.starts_with("observe = ")));
+    assert_eq!(used, BTreeSet::from([&*format!("observe = \"{name}\"")]), "{name}");
+    if let Err(told) = sources(example) {
+        panic!("{name}: {told:?}");
+    }
+    // What the overview says that it tells, and no other role, is what it takes.
+    let row = overview.lines().find(|line| line.contains(&format!("]({name}.md)"))).unwrap();
+    let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+    for (role, cell) in ["supply", "metrics.x", "activities"].into_iter().zip(&cells[2..5]) {
+        let told = sources(&format!("[autoscaler.{role}]\nobserve = \"{name}\"")).unwrap_err();
+        let is_refused = told.iter().any(|text| text.contains("that does not tell"));
+        assert_eq!(*cell == "yes", !is_refused, "{name} {role}: {told:?}");
+    }
 }

@@ -1,0 +1,31 @@
+//! What Amazon tells of an autoscaler: Auto Scaling groups, services of ECS, CloudWatch and queues of SQS.
+//!
+//! One adapter in each file, added to a [`Registry`] by [`register`]. They only read, and hide nothing: calls are not
+//! repeated behind the caller's back, so that throttling is an error sample and not a late value.
+//!
+//! All of it is behind the feature `sdk`, because Amazon's libraries take minutes to build.
+#![forbid(unsafe_code)]
+#![cfg(feature = "sdk")]
+
+mod account;
+mod failure;
+
+mod asg;
+mod ecs;
+mod cloudwatch;
+mod sqs;
+
+use rehearsal_observe::{Make, Registry};
+
+/// The adapters by the names that environments use.
+pub const ALL: [(&str, Make); 4] =
+    [("asg", asg::make), ("ecs", ecs::make), ("cloudwatch", cloudwatch::make), ("sqs", sqs::make)];
+
+/// Adds the adapters of this crate to others.
+#[must_use]
+pub fn register(mut registry: Registry) -> Registry {
+    for (name, make) in ALL {
+        registry.register(name, make);
+    }
+    registry
+}

@@ -1,0 +1,15 @@
+//! The adapters against a fake that replays timelines, the fake against Amazon's own client for Python, and the
+//! adapters against an emulator that others wrote.
+
+// The room next door prints outcomes and makes sources in the same way.
+#[path = "../../../observe/tests/observe/harness.rs"]
+#[allow(dead_code)]
+mod harness;
+mod amazon;
+
+mod calls;
+mod failing;
+mod pages;
+mod settings;
+mod python;
+mod moto;
