@@ -13,7 +13,7 @@ use aws_sdk_applicationautoscaling::Client as Scaling;
 use aws_sdk_applicationautoscaling::types::ServiceNamespace;
 use aws_sdk_ecs::Client;
 use futures_util::future::BoxFuture;
-use rehearsal_observe::{Failure, Observer, Reading, Role, Sample, Settings, Supply, settings};
+use rehearsal_observe::{Departure, Failure, Observer, Reading, Role, Sample, Settings, Supply, settings};
 use rehearsal_plan::Problem;
 use serde_json::Value;
 
@@ -171,6 +171,10 @@ impl Observer for Cluster {
             };
             Ok(reading.into())
         })
+    }
+
+    fn departures(&mut self) -> Vec<Departure> {
+        self.machines.departures()
     }
 }
 

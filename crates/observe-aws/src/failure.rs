@@ -55,7 +55,7 @@ fn refused(error: &impl ProvideErrorMetadata) -> (ErrorKind, String) {
 
 /// Leaves out the first words, which only say what kind of failure it is.
 fn causes(error: &dyn Error) -> String {
-    error.source().map_or_else(|| error.to_string(), |cause| chain(cause))
+    error.source().map_or_else(|| error.to_string(), chain)
 }
 
 /// Reads a count, which Amazon writes as a number that could be below zero and never is.

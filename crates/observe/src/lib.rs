@@ -29,7 +29,7 @@ pub mod consul;
 mod adapters;
 
 pub use adapters::tells;
-pub use observation::{Activity, ErrorKind, Failure, Observation, Outcome, Reading, Role, Sample, Supply};
+pub use observation::{Activity, Departure, ErrorKind, Failure, Observation, Outcome, Reading, Role, Sample, Supply};
 pub use observer::{Observer, Pace, Source};
 pub use registry::{Context, Make, Registry};
 pub use secret::Secret;

@@ -35,6 +35,8 @@ pub struct Observation {
     pub source_time: Option<SystemTime>,
     /// What the reading gave.
     pub outcome: Outcome,
+    /// The instances that were there at the reading before and are gone, from sources that look at each.
+    pub departures: Vec<Departure>,
 }
 
 /// What a reading gave.
@@ -92,6 +94,15 @@ impl Supply {
     pub fn is_empty(&self) -> bool {
         *self == Supply::default()
     }
+}
+
+/// An instance that went away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departure {
+    /// Its name.
+    pub instance: String,
+    /// What it still had to do when it was last seen: requests, connections or tasks; `None` if nobody saw.
+    pub in_flight: Option<u64>,
 }
 
 /// One decision of the scaler.

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use crate::observation::{ErrorKind, Failure, Observation, Outcome, Role, Sample};
+use crate::observation::{Departure, ErrorKind, Failure, Observation, Outcome, Role, Sample};
 use crate::secret::Secret;
 
 /// Reads one source.
@@ -22,6 +22,11 @@ pub trait Observer: Send {
     /// Says when to read again.
     fn pace(&self) -> Pace {
         Pace::Polled
+    }
+
+    /// Takes out the instances that the last reading found gone. Only sources that look at each instance know.
+    fn departures(&mut self) -> Vec<Departure> {
+        Vec::new()
     }
 }
 
@@ -71,7 +76,7 @@ impl Source {
             Ok(sample) => Outcome::Ok(sample.reading),
             Err(failure) => self.masked(failure.into()),
         };
-        Observation { observed_at, took, source_time, outcome }
+        Observation { observed_at, took, source_time, outcome, departures: self.observer.departures() }
     }
 
     /// Says when to read again.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::ContainerInstance;
-use rehearsal_observe::{Failure, Supply};
+use rehearsal_observe::{Departure, Failure, Supply};
 
 use super::tasks::{Filter, Tasks};
 use crate::failure::{count, of_call};
@@ -30,18 +30,26 @@ pub struct Machines {
     tasks: Tasks,
     /// How many tasks each machine had at the last look that had not stopped.
     unstopped: BTreeMap<String, u64>,
+    /// The machines that the last look found gone.
+    gone: Vec<Departure>,
     cut_off: u64,
 }
 
 impl Machines {
     /// Those of a cluster.
     pub fn of(cluster: String) -> Machines {
-        Machines { tasks: Tasks::of(cluster.clone()), cluster, unstopped: BTreeMap::new(), cut_off: 0 }
+        Machines {
+            tasks: Tasks::of(cluster.clone()),
+            cluster,
+            unstopped: BTreeMap::new(),
+            gone: Vec::new(),
+            cut_off: 0,
+        }
     }
 
     /// Counts the machines by their status.
-    pub async fn supply(&self, client: &Client) -> Result<Supply, Failure> {
-        let machines = self.describe(client).await?;
+    pub async fn supply(&mut self, client: &Client) -> Result<Supply, Failure> {
+        let machines = self.look(client).await?;
         let number = |is_meant: fn(&ContainerInstance) -> bool| {
             Some(machines.iter().filter(|machine| is_meant(machine)).count() as u64)
         };
@@ -55,28 +63,40 @@ impl Machines {
 
     /// Counts tasks on machines that leave, or that were on those that have left.
     pub async fn tasks(&mut self, client: &Client, counted: Counted) -> Result<u64, Failure> {
+        let machines = self.look(client).await?;
+        let leaving = machines.iter().filter(|machine| is_leaving(machine));
+        let unstopped = leaving.filter_map(|machine| self.unstopped.get(machine.container_instance_arn()?)).sum();
+        self.cut_off += self.departures().iter().filter_map(|departure| departure.in_flight).sum::<u64>();
+        Ok(match counted {
+            Counted::Unstopped => unstopped,
+            Counted::CutOff => self.cut_off,
+        })
+    }
+
+    /// Takes out the machines that have gone, with the tasks that had not stopped at the last look.
+    pub fn departures(&mut self) -> Vec<Departure> {
+        std::mem::take(&mut self.gone)
+    }
+
+    /// Looks at all machines, and for those that leave at their tasks.
+    async fn look(&mut self, client: &Client) -> Result<Vec<ContainerInstance>, Failure> {
         let machines = self.describe(client).await?;
-        let mut now = BTreeMap::new();
-        let mut on_leaving = 0;
+        let mut unstopped = BTreeMap::new();
         for machine in &machines {
             let Some(arn) = machine.container_instance_arn() else { continue };
             let mut tasks = count(machine.running_tasks_count())? + count(machine.pending_tasks_count())?;
             if is_leaving(machine) {
                 tasks += self.tasks.stopping(client, &Filter::Machine(arn.into())).await?;
-                on_leaving += tasks;
             }
-            now.insert(arn.to_owned(), tasks);
+            unstopped.insert(arn.to_owned(), tasks);
         }
         if !machines.iter().any(is_leaving) {
             self.tasks.forget();
         }
-        let gone = self.unstopped.iter().filter(|(arn, _)| !now.contains_key(*arn));
-        self.cut_off += gone.map(|(_, tasks)| tasks).sum::<u64>();
-        self.unstopped = now;
-        Ok(match counted {
-            Counted::Unstopped => on_leaving,
-            Counted::CutOff => self.cut_off,
-        })
+        let before = std::mem::replace(&mut self.unstopped, unstopped).into_iter();
+        let gone = before.filter(|(arn, _)| !self.unstopped.contains_key(arn));
+        self.gone = gone.map(|(instance, tasks)| Departure { instance, in_flight: Some(tasks) }).collect();
+        Ok(machines)
     }
 
     async fn describe(&self, client: &Client) -> Result<Vec<ContainerInstance>, Failure> {

@@ -70,7 +70,7 @@ impl Tasks {
         Ok((ready.len() as u64, coming.len() as u64))
     }
 
-    /// Forgets what has stopped but on these machines' account; a list of hours would grow without end.
+    /// Forgets which tasks have stopped; those of machines that have gone are not listed any more.
     pub fn forget(&mut self) {
         self.stopped.clear();
     }

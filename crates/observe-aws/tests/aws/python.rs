@@ -16,7 +16,7 @@ const SKIP: &str = "REHEARSAL_SKIP_AWS_PYTHON";
 /// Finds the interpreter, or says loudly which test goes without.
 pub fn python(test: &str) -> Option<PathBuf> {
     if std::env::var_os(SKIP).is_some() {
-        println!("SKIPPED: {test}: the Python packages boto3 and moto could not be had");
+        eprintln!("SKIPPED: {test}: the Python packages boto3 and moto could not be had");
         return None;
     }
     let python = std::env::var_os(PYTHON);
