@@ -3,6 +3,7 @@
 
 mod cli;
 mod prepare;
+mod observers;
 mod start;
 mod run;
 mod scaler;

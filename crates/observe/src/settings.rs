@@ -146,6 +146,11 @@ impl<'a> Settings<'a> {
         found.into_iter().map(|(name, (secret, _))| (name, secret)).collect()
     }
 
+    /// Takes no offence at whatever else the table has, for an adapter that cannot be made at all.
+    pub fn pass_over_the_rest(&mut self) {
+        self.known.extend(self.table.keys().cloned());
+    }
+
     /// Gives the mistakes found so far, for a table whose other keys cannot be known.
     pub(crate) fn complaints(self) -> Vec<Problem> {
         self.problems
