@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 
 use crate::command::{cargo, shown, succeed};
-use crate::{chaos, scalers, tidy, web};
+use crate::{aws, chaos, scalers, tidy, web};
 
 /// Runs all steps; the first that fails ends it, with its name.
 pub fn run(root: &Path) -> Result<()> {
@@ -21,12 +21,16 @@ pub fn run(root: &Path) -> Result<()> {
     step("web", || web::check(root))?;
     let has_browser = step("browser", web::provide_browser)?;
     let tests = step("tests", || run_tests(root, has_browser))?;
+    let skipped = step("aws", || aws::run(root, runner(root)))?;
     step("tidy", || tidy::run(root))?;
     step("chaos", || chaos::run(root, &chaos::MINUTE))?;
     step("scalers", || scalers::run(root, &scalers::ONCE))?;
     // Repeated here, because the end is what people and logs look at.
     if !has_browser {
         println!("SKIPPED: all tests in chromium, which could not be installed");
+    }
+    if let Some(skipped) = skipped {
+        println!("{skipped}");
     }
     println!("{tests}");
     println!("ci passed in {:.1} s", started.elapsed().as_secs_f64());
@@ -45,24 +49,27 @@ fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
 
 /// Runs every test and returns what to say about them at the end.
 fn run_tests(root: &Path, has_browser: bool) -> Result<String> {
-    let has_nextest = cargo(root, &["nextest", "--version"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    if !has_nextest {
+    let runner = runner(root);
+    if runner == ["test"] {
         let mut tests = cargo(root, &["test", "--workspace"]);
         skip_browser_unless(has_browser, &mut tests);
         succeed(tests)?;
         return Ok("tests passed (by `cargo test`; cargo-nextest is not installed)".to_owned());
     }
-    let mut command = cargo(root, &["nextest", "run", "--workspace"]);
+    let mut command = cargo(root, &[runner, &["--workspace"]].concat());
     skip_browser_unless(has_browser, &mut command);
     if std::io::stderr().is_terminal() {
         command.env("CARGO_TERM_COLOR", "always");
     }
     let lines = succeed_listening(command, is_summary)?;
     Ok(lines.last().cloned().unwrap_or_default())
+}
+
+/// The arguments of cargo that run tests: nextest's, if it is installed.
+pub fn runner(root: &Path) -> &'static [&'static str] {
+    let mut version = cargo(root, &["nextest", "--version"]);
+    let version = version.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if version.is_ok_and(|status| status.success()) { &["nextest", "run"] } else { &["test"] }
 }
 
 fn skip_browser_unless(has_browser: bool, tests: &mut Command) {

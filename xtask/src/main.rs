@@ -1,8 +1,9 @@
-//! Project tasks: `cargo xtask ci` checks everything, `tidy` what compilers do not, `bench` measures, `chaos` breaks things,
-//! `scalers` judges autoscalers.
+//! Project tasks: `cargo xtask ci` checks everything, `aws` what needs Amazon's libraries, `tidy` what compilers do not,
+//! `bench` measures, `chaos` breaks things, `scalers` judges autoscalers.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout)] // a program for terminals
 
+mod aws;
 mod bench;
 mod chaos;
 mod ci;
@@ -22,6 +23,8 @@ use clap::Parser;
 enum Task {
     /// Formatting, clippy, the pages, all tests, tidy, a minute of chaos and seven autoscalers; ends at the first step that fails
     Ci,
+    /// What needs Amazon's libraries, which take minutes to build: its observers, and the replay that they are tested with
+    Aws,
     /// House rules: first lines, lengths, links, unsafe code, leftovers
     Tidy,
     /// Throughput beside wrk, memory per user, size of the wire form, a thousand agents
@@ -47,6 +50,7 @@ fn run(task: Task) -> Result<()> {
     let root = root.parent().context("finding the workspace")?;
     match task {
         Task::Ci => ci::run(root),
+        Task::Aws => aws::run(root, ci::runner(root)).map(|_| ()),
         Task::Tidy => tidy::run(root),
         Task::Bench(options) => bench::run(root, &options),
         Task::Chaos(options) => chaos::run(root, &options),
