@@ -4,7 +4,6 @@
 use rehearsal_observe::Registry;
 
 /// Gives all of them by name.
-#[allow(dead_code, reason = "runs do not watch their autoscaler yet")]
 pub fn registry() -> Registry {
     rehearsal_observe_aws::register(Registry::default())
 }
@@ -22,7 +21,9 @@ mod tests {
         let made = registry().sources(&autoscaler, &Context::default());
         match cfg!(feature = "aws") {
             true => assert_eq!(made.map(|sources| sources.len()).unwrap(), 1),
-            false => assert!(made.unwrap_err()[0].to_string().contains("needs a coordinator built with `--features aws`")),
+            false => {
+                assert!(made.unwrap_err()[0].to_string().contains("needs a coordinator built with `--features aws`"))
+            }
         }
     }
 }

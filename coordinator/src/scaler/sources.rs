@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use rehearsal_observe::{Context, Registry, Secret, Source};
+use rehearsal_observe::{Context, Secret, Source};
 use rehearsal_plan::{Environment, Problem};
+
+use crate::observers::registry;
 
 /// Makes the sources of an environment whose system under test is administered at `admin`. Nothing is connected to yet.
 ///
@@ -13,7 +15,7 @@ pub(crate) fn sources(environment: &Environment, admin: &str) -> Result<Vec<Sour
     let Some(autoscaler) = &environment.autoscaler else { return Ok(Vec::new()) };
     let (secrets, mut problems) = secrets(&environment.secrets);
     let context = Context { secrets, admin: Some(admin.to_owned()) };
-    match Registry::default().sources(autoscaler, &context) {
+    match registry().sources(autoscaler, &context) {
         Ok(sources) if problems.is_empty() => Ok(sources),
         Ok(_) => Err(problems),
         Err(found) => {

@@ -3,7 +3,8 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -28,8 +29,17 @@ struct Options {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    let options = Options::parse();
+async fn main() -> ExitCode {
+    match play(Options::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn play(options: Options) -> Result<()> {
     let path = options.timeline.display();
     let text = std::fs::read_to_string(&options.timeline).with_context(|| format!("reading {path}"))?;
     let timeline = Timeline::parse(&text).with_context(|| format!("understanding {path}"))?;
@@ -37,10 +47,8 @@ async fn main() -> Result<()> {
         TcpListener::bind(options.listen).await.with_context(|| format!("listening on {}", options.listen))?;
     let address = listener.local_addr().context("finding the address")?;
     let clock = if options.hold { Clock::held(options.at) } else { Clock::running(options.at) };
-    let now = SystemTime::now();
-    let epoch = std::time::Duration::try_from_secs_f64(options.at.abs()).context("the second to begin at")?;
-    let epoch = if options.at < 0.0 { now.checked_add(epoch) } else { now.checked_sub(epoch) };
-    let replay = Replay::new(timeline, epoch.context("the second to begin at lies outside of all calendars")?);
+    let replay =
+        Replay::new(timeline, epoch(options.at).context("the second to begin at lies outside of all calendars")?);
     eprintln!("{} until second {}", replay.timeline().title, replay.timeline().ends);
     #[allow(clippy::print_stdout)] // what programs that start this one wait for
     {
@@ -51,4 +59,10 @@ async fn main() -> Result<()> {
         // People end it with Ctrl-C.
         _ = tokio::signal::ctrl_c() => Ok(()),
     }
+}
+
+/// The instant of second 0, if it is now another one: a whole second, as most of Amazon's instants are.
+fn epoch(second: f64) -> Option<SystemTime> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs_f64();
+    UNIX_EPOCH.checked_add(Duration::from_secs(Duration::try_from_secs_f64(now - second).ok()?.as_secs()))
 }
