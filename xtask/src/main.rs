@@ -50,7 +50,7 @@ fn run(task: Task) -> Result<()> {
     let root = root.parent().context("finding the workspace")?;
     match task {
         Task::Ci => ci::run(root),
-        Task::Aws => aws::run(root, ci::runner(root)).map(|_| ()),
+        Task::Aws => aws::run(root, ci::runner(root)).map(|skipped| skipped.iter().for_each(|text| println!("{text}"))),
         Task::Tidy => tidy::run(root),
         Task::Bench(options) => bench::run(root, &options),
         Task::Chaos(options) => chaos::run(root, &options),

@@ -43,6 +43,9 @@ const SERVICES: [(&str, Service); 6] = [
     ("AmazonSQS", Service::Sqs),
 ];
 
+/// How deep the parts of a form may lie in each other. Amazon's own need eight.
+const DEEPEST: usize = 16;
+
 /// One call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
@@ -135,6 +138,9 @@ fn form(body: &[u8]) -> Value {
     for (name, value) in url::form_urlencoded::parse(body) {
         let mut names: Vec<&str> = name.split('.').collect();
         let last = names.pop().unwrap_or_default();
+        if names.len() > DEEPEST {
+            continue;
+        }
         let mut place = Some(&mut root);
         for name in names {
             let next =
@@ -187,6 +193,8 @@ mod tests {
         assert_eq!(Call::read(Some("Other.Do"), b"{}"), None);
         assert_eq!(Call::read(Some("AmazonSQS.Do"), b"{"), None);
         assert_eq!(Call::read(None, b"a.member.1=x&a=y&a.member.2=z"), None);
+        let deep = format!("Version=2011-01-01&Action=DescribeX&{}=1", "a.".repeat(400_000));
+        assert_eq!(Call::read(None, deep.as_bytes()).unwrap().fields.as_object().unwrap().len(), 2);
     }
 
     #[test]

@@ -24,12 +24,20 @@ pub enum Counted {
     CutOff,
 }
 
+/// A machine at one look.
+struct Seen {
+    /// As operators know it.
+    name: String,
+    /// How many of its tasks had not stopped.
+    unstopped: u64,
+}
+
 /// The machines of a cluster.
 pub struct Machines {
     cluster: String,
     tasks: Tasks,
-    /// How many tasks each machine had at the last look that had not stopped.
-    unstopped: BTreeMap<String, u64>,
+    /// What each machine was like at the last look, by its ARN.
+    seen: BTreeMap<String, Seen>,
     /// The machines that the last look found gone.
     gone: Vec<Departure>,
     cut_off: u64,
@@ -41,7 +49,7 @@ impl Machines {
         Machines {
             tasks: Tasks::of(cluster.clone()),
             cluster,
-            unstopped: BTreeMap::new(),
+            seen: BTreeMap::new(),
             gone: Vec::new(),
             cut_off: 0,
         }
@@ -65,7 +73,8 @@ impl Machines {
     pub async fn tasks(&mut self, client: &Client, counted: Counted) -> Result<u64, Failure> {
         let machines = self.look(client).await?;
         let leaving = machines.iter().filter(|machine| is_leaving(machine));
-        let unstopped = leaving.filter_map(|machine| self.unstopped.get(machine.container_instance_arn()?)).sum();
+        let seen = leaving.filter_map(|machine| self.seen.get(machine.container_instance_arn()?));
+        let unstopped = seen.map(|machine| machine.unstopped).sum();
         self.cut_off += self.departures().iter().filter_map(|departure| departure.in_flight).sum::<u64>();
         Ok(match counted {
             Counted::Unstopped => unstopped,
@@ -81,21 +90,23 @@ impl Machines {
     /// Looks at all machines, and for those that leave at their tasks.
     async fn look(&mut self, client: &Client) -> Result<Vec<ContainerInstance>, Failure> {
         let machines = self.describe(client).await?;
-        let mut unstopped = BTreeMap::new();
+        let mut seen = BTreeMap::new();
         for machine in &machines {
             let Some(arn) = machine.container_instance_arn() else { continue };
-            let mut tasks = count(machine.running_tasks_count())? + count(machine.pending_tasks_count())?;
+            let mut unstopped = count(machine.running_tasks_count())? + count(machine.pending_tasks_count())?;
             if is_leaving(machine) {
-                tasks += self.tasks.stopping(client, &Filter::Machine(arn.into())).await?;
+                unstopped += self.tasks.stopping(client, &Filter::Machine(arn.into())).await?;
             }
-            unstopped.insert(arn.to_owned(), tasks);
+            let name = machine.ec2_instance_id().unwrap_or(arn).to_owned();
+            seen.insert(arn.to_owned(), Seen { name, unstopped });
         }
         if !machines.iter().any(is_leaving) {
             self.tasks.forget();
         }
-        let before = std::mem::replace(&mut self.unstopped, unstopped).into_iter();
-        let gone = before.filter(|(arn, _)| !self.unstopped.contains_key(arn));
-        self.gone = gone.map(|(instance, tasks)| Departure { instance, in_flight: Some(tasks) }).collect();
+        let before = std::mem::replace(&mut self.seen, seen).into_iter();
+        let gone = before.filter(|(arn, _)| !self.seen.contains_key(arn));
+        let departure = |(_, Seen { name, unstopped })| Departure { instance: name, in_flight: Some(unstopped) };
+        self.gone = gone.map(departure).collect();
         Ok(machines)
     }
 

@@ -102,12 +102,13 @@ async fn tasks_that_come_too_late_are_seen() {
 /// What the machine counted itself was 0, as in the healthy replay.
 #[tokio::test]
 async fn a_machine_that_is_ended_too_early_is_seen() {
-    for (name, expected) in [("ecs-healthy", &[][..]), ("ecs-cut-off", &[Kind::Ungraceful])] {
+    for (name, expected, cut_off) in [("ecs-healthy", &[][..], 0), ("ecs-cut-off", &[Kind::Ungraceful], 1)] {
         let mut plan = AutoscalerPlan::default();
         plan.draining.in_flight = InFlight::None;
         let (seen, assessment) = play(name, MACHINES, 1380, plan).await;
         check(&assessment, expected);
-        assert_eq!(seen.observations.departures.len(), 1, "{name}");
+        let gone = seen.observations.departures.iter().map(|gone| (&*gone.instance, gone.in_flight));
+        assert_eq!(gone.collect::<Vec<_>>(), [("i-03", Some(cut_off))], "{name}");
     }
 }
 
