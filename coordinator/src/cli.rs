@@ -10,11 +10,10 @@ use rehearsal_demo::Behaviour;
 use rehearsal_plan::{DemoInstances, Launch, duration};
 use serde::{Deserialize, Serialize};
 
+use crate::calibrate::Calibrate;
+
 /// The most local agents: beyond it a number is a slip of the finger.
 pub const MOST_AGENTS: u32 = 1_000;
-
-/// What stands in a command for the number of instances.
-pub const PLACEHOLDER: &str = "{instances}";
 
 /// Rehearses a show: plays its audience from many load agents, fires its cues, judges whether the system held.
 #[derive(Debug, Parser)]
@@ -248,53 +247,6 @@ pub struct Compare {
     pub runs: Runs,
 }
 
-/// Options of `calibrate`.
-#[derive(Debug, Args)]
-pub struct Calibrate {
-    #[command(flatten)]
-    pub place: Place,
-    /// A line for the shell that brings the system to {instances} instances, and ends when they are ready
-    #[arg(long, value_name = "COMMAND", value_parser = pinning)]
-    pub pin: String,
-    /// A line for the shell that lets the system scale by itself again; it is run at the end, whatever happened
-    #[arg(long, value_name = "COMMAND")]
-    pub unpin: Option<String>,
-    /// How long each of the two may take
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "10m")]
-    pub patience: Duration,
-    /// The most instances to try
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    pub up_to: u32,
-    /// How near the load that held and the one that failed are to be
-    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "5%")]
-    pub precision: f64,
-    /// What one more instance must add, as a share of what the first carries, or it is of no use
-    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "10%")]
-    pub gain: f64,
-    /// The first load, in users or, where the plan has a rate, in starts a second [default: an eighth of the plan's peak]
-    #[arg(long, value_name = "LOAD")]
-    pub from: Option<f64>,
-    /// The highest load that may be tried [default: ten times the plan's peak]
-    #[arg(long, value_name = "LOAD")]
-    pub most: Option<f64>,
-    /// How long a trial takes to bring the load up [default: a third of --hold]
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
-    pub ramp: Option<Duration>,
-    /// How long a trial then holds the load
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "30s")]
-    pub hold: Duration,
-    /// How long the system gets to recover after a trial
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "0s")]
-    pub rest: Duration,
-    /// Print the result as JSON
-    #[arg(long)]
-    pub json: bool,
-    #[command(flatten)]
-    pub crew: Crew,
-    #[command(flatten)]
-    pub runs: Runs,
-}
-
 /// Options of `validate`.
 #[derive(Debug, Args)]
 pub struct Validate {
@@ -369,17 +321,6 @@ fn key_value(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.to_owned())),
         _ => Err("expected KEY=VALUE".to_owned()),
     }
-}
-
-fn pinning(text: &str) -> Result<String, String> {
-    let says = text.contains(PLACEHOLDER);
-    says.then(|| text.to_owned()).ok_or_else(|| format!("it does not say {PLACEHOLDER}, where their number goes"))
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let percent = text.strip_suffix('%').map(|number| number.parse().map(|number: f64| number / 100.0));
-    let share = percent.unwrap_or_else(|| text.parse()).ok().filter(|share| *share > 0.0 && *share < 1.0);
-    share.ok_or_else(|| "expected a share above 0% and below 100%, such as 5%".to_owned())
 }
 
 fn format(text: &str) -> Result<ReportFormat, String> {

@@ -4,9 +4,10 @@
 //! of instances, each [`trial`] is a run like any other, and at the end, whatever happened, another hook lets the
 //! system go.
 
+mod options;
 mod hook;
-mod told;
 mod trial;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,6 @@ use rehearsal_plan::{Problem, Target, TrialTimes, Trials};
 use rehearsal_verdict::amounts::counted;
 use rehearsal_verdict::calibration::{Search, SearchEnd, SearchTerms, Trial};
 
-use crate::cli::{self, PLACEHOLDER};
 use crate::exit::ExitCode;
 use crate::opening::Wishes;
 use crate::prepare::{Prepared, prepared_or_told};
@@ -24,6 +24,8 @@ use crate::run::Interrupts;
 use crate::serve::log;
 use crate::start::{doors, refusal};
 use crate::studio::Studio;
+pub use options::Calibrate;
+use options::PLACEHOLDER;
 use told::Account;
 use trial::Stage;
 
@@ -35,7 +37,7 @@ const FROM: f64 = 8.0;
 const MOST: f64 = 10.0;
 
 /// Measures what one instance carries.
-pub fn calibrate(options: &cli::Calibrate) -> anyhow::Result<ExitCode> {
+pub fn calibrate(options: &Calibrate) -> anyhow::Result<ExitCode> {
     let Some(mut prepared) = prepared_or_told(&options.place)? else { return Ok(ExitCode::Usage) };
     options.crew.join(&mut prepared);
     let intended = match (refusal(&prepared, options.crew.yes), intend(&prepared, options)) {
@@ -58,7 +60,7 @@ struct Intended {
 }
 
 /// Works out what is to be done, or everything that stands in the way.
-fn intend(prepared: &Prepared, options: &cli::Calibrate) -> Result<Intended, Vec<Problem>> {
+fn intend(prepared: &Prepared, options: &Calibrate) -> Result<Intended, Vec<Problem>> {
     let mut problems = Vec::new();
     if prepared.environment.target == Target::Demo {
         let text = "the target is the demo in this process: it begins anew with every trial, and no command can pin it";
@@ -91,7 +93,7 @@ fn intend(prepared: &Prepared, options: &cli::Calibrate) -> Result<Intended, Vec
     }
 }
 
-async fn perform(prepared: Prepared, intended: Intended, options: &cli::Calibrate) -> anyhow::Result<ExitCode> {
+async fn perform(prepared: Prepared, intended: Intended, options: &Calibrate) -> anyhow::Result<ExitCode> {
     let mut interrupts = Interrupts::new()?;
     let studio = Arc::new(Studio::new(&options.runs.out, None));
     let (server, dashboard) = doors(&studio, options.crew.dashboard)?;
@@ -114,7 +116,7 @@ async fn perform(prepared: Prepared, intended: Intended, options: &cli::Calibrat
 async fn search_on(
     mut stage: Stage<'_>,
     mut search: Search,
-    options: &cli::Calibrate,
+    options: &Calibrate,
     account: &mut Account,
 ) -> anyhow::Result<()> {
     let mut pinned = None;
@@ -136,14 +138,14 @@ async fn search_on(
 }
 
 /// Lets the system scale by itself again.
-async fn let_go(options: &cli::Calibrate) -> anyhow::Result<()> {
+async fn let_go(options: &Calibrate) -> anyhow::Result<()> {
     let Some(line) = &options.unpin else { return Ok(()) };
     log(&format!("unpinning `{line}`"));
     hook::run(line, options.patience).await.context("letting the system go")
 }
 
 /// Brings the system to the trial's number of instances; false if the operator stopped that.
-async fn pin(stage: &mut Stage<'_>, trial: Trial, options: &cli::Calibrate) -> anyhow::Result<bool> {
+async fn pin(stage: &mut Stage<'_>, trial: Trial, options: &Calibrate) -> anyhow::Result<bool> {
     let line = options.pin.replace(PLACEHOLDER, &trial.instances.to_string());
     log(&format!("pinning   `{line}`"));
     let pinned = hook::run(&line, options.patience);

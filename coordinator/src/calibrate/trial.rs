@@ -93,13 +93,15 @@ fn read(folder: &Folder, trial: Trial, times: TrialTimes) -> anyhow::Result<Play
         .filter(|second| (held.from_s..held.to_s).contains(&second.s))
         .filter_map(|second| second.users.get(UserState::Live.name()).map(|users| *users as f64))
         .collect();
-    let answered = MetricSet::window(&finished.timeline, &[], held);
+    // A hold of less than a second may have no whole one.
+    let answered = (held.from_s < held.to_s).then(|| MetricSet::window(&finished.timeline, &[], held));
+    let requests = SeriesKey::new("http.response");
     Ok(Played {
         run: folder.id(),
         trial,
         outcome: outcome(report, came),
         live: (!live.is_empty()).then(|| live.iter().sum::<f64>() / live.len() as f64),
-        requests_per_s: answered.statistic(&SeriesKey::new("http.response"), Statistic::Rate),
+        requests_per_s: answered.and_then(|answered| answered.statistic(&requests, Statistic::Rate)),
     })
 }
 
