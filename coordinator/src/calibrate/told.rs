@@ -267,18 +267,6 @@ mod tests {
     }
 
     #[test]
-    fn a_ceiling_is_told_with_all_that_led_to_it() {
-        let expected = "\
-instances  held      failed    each              trials  requests/s  why it failed
-1          100       108       100 … 108         6       400         too slow
-2          200       214       100 … 107         6       800         too slow
-
-end        as many
-";
-        assert_eq!(account(LoadUnit::Users, 200.0, 1.0).text(), expected);
-    }
-
-    #[test]
     fn the_plan_gets_what_the_verdict_counts() {
         let rows = [
             (LoadUnit::Users, f64::INFINITY, 1.0, "autoscaler().capacity(100)"),

@@ -67,10 +67,9 @@ impl Guards {
         let outcome = |(guard, sight): &(Guard, Sight)| match sight {
             Sight::Never => GuardOutcome::Unseen { metric: guard.metric.clone(), is_observed: self.is_observed },
             Sight::Seen | Sight::Blind => GuardOutcome::Held,
-            Sight::Crossed { at_us, value } => GuardOutcome::Crossed {
-                at_s: (at_us - started_us) as f64 / 1e6,
-                text: crossing(guard, *value),
-            },
+            Sight::Crossed { at_us, value } => {
+                GuardOutcome::Crossed { at_s: (at_us - started_us) as f64 / 1e6, text: crossing(guard, *value) }
+            }
         };
         self.all.iter().map(outcome).collect()
     }
@@ -113,7 +112,7 @@ mod tests {
     use super::*;
 
     fn look(at_us: i64, what: What) -> Look {
-        Look { place: "p".into(), at_us, of_us: None, late_us: 0, skipped: 0, what }
+        Look { place: "p".into(), at_us, of_us: None, late_us: 0, skipped: 0, gone: Vec::new(), what }
     }
 
     fn place(name: &str, role: Role) -> Place {

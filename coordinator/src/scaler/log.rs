@@ -10,7 +10,7 @@ use rehearsal_metrics::Timeline;
 use rehearsal_observe::{Role, Source, Supply};
 use rehearsal_plan::{AutoscalerPlan, RunTime};
 use rehearsal_verdict::amounts::{count, seconds};
-use rehearsal_verdict::elasticity::{self, Activity, Assessment, Failure, Observations, Sample, Series};
+use rehearsal_verdict::elasticity::{self, Activity, Assessment, Departure, Failure, Observations, Sample, Series};
 
 use super::load;
 use super::look::{Decision, Look, What};
@@ -128,7 +128,11 @@ impl Log {
         let worst = self.looks.iter().map(|look| look.late_us).max().unwrap_or_default();
         (late + skipped > 0).then(|| {
             let worst = seconds(worst as f64 / 1e6);
-            format!("{} readings of it began late, the worst by {worst}, and {} were left out", count(late), count(skipped))
+            format!(
+                "{} readings of it began late, the worst by {worst}, and {} were left out",
+                count(late),
+                count(skipped)
+            )
         })
     }
 
@@ -159,6 +163,11 @@ impl Log {
         let load = plan.capacity.map(|capacity| load::load(timeline, capacity));
         let metrics = self.places.iter().filter(|place| place.role == Role::Metric);
         let load = load.unwrap_or_default();
+        let departures = |look: &Look| {
+            let at_s = at_s(look.at_us);
+            let gone = look.gone.clone().into_iter();
+            gone.map(move |(instance, in_flight)| Departure { at_s, instance, in_flight }).collect::<Vec<_>>()
+        };
         let failure = |look: &Look| match &look.what {
             // A source that answers and has no value is seen well: then it is the scaler that has none, either.
             What::Error(why) => Some(Failure { at_s: at_s(look.at_us), of: self.name_of(look)?, why: why.clone() }),
@@ -181,7 +190,7 @@ impl Log {
                 .collect(),
             errors: load::errors(timeline),
             activities: self.activities(started),
-            departures: Vec::new(),
+            departures: self.looks.iter().flat_map(departures).collect(),
             failures: self.looks.iter().filter_map(failure).collect(),
         }
     }

@@ -22,6 +22,9 @@ pub(crate) struct Look {
     /// How many readings were left out before it, because those before took too long.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) skipped: u64,
+    /// The instances that it saw go since the reading before, with what each of them still had to do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) gone: Vec<(String, Option<u64>)>,
     /// What it gave.
     #[serde(flatten)]
     pub(crate) what: What,
@@ -90,6 +93,7 @@ impl Look {
             of_us: observation.source_time.map(run_us),
             late_us: micros(sighting.late),
             skipped: sighting.skipped,
+            gone: observation.departures.into_iter().map(|gone| (gone.instance, gone.in_flight)).collect(),
             what,
         }
     }
@@ -120,7 +124,7 @@ fn micros_between(at: SystemTime, since: SystemTime) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use rehearsal_observe::{Activity, ErrorKind, Observation, Role};
+    use rehearsal_observe::{Activity, Departure, ErrorKind, Observation, Role};
 
     use super::*;
 
@@ -136,6 +140,7 @@ mod tests {
                 took: Duration::ZERO,
                 source_time: Some(UNIX_EPOCH + Duration::from_secs(90)),
                 outcome,
+                departures: vec![Departure { instance: "web-1".into(), in_flight: Some(2) }],
             },
         }
     }
@@ -150,6 +155,7 @@ mod tests {
         let seen = look(Outcome::Ok(Reading::Supply(supply)));
         assert_eq!((seen.at_us, seen.of_us, seen.late_us, seen.skipped), (29_000_000, Some(20_000_000), 5_000, 1));
         assert_eq!(seen.what, What::Supply([None, None, Some(3), None, None, Some(40)]));
+        assert_eq!(seen.gone, [("web-1".to_owned(), Some(2))]);
         let at = UNIX_EPOCH + Duration::from_secs(101);
         let activity = Activity { at, change: Some(-1), to: None, why: "idle".into() };
         let What::Activities(decided) = look(Outcome::Ok(Reading::Activities(vec![activity]))).what else { panic!() };

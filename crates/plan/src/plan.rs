@@ -179,7 +179,8 @@ impl Plan {
             return Some(problem.hint("add `autoscaler: autoscaler().capacity(500)`, or what else you expect of it"));
         }
         let is_timed = threshold.abort || threshold.held_for.is_some();
-        is_timed.then(|| Problem::new("a figure of the autoscaler is known only at the end: leave out `for` and `abort`"))
+        is_timed
+            .then(|| Problem::new("a figure of the autoscaler is known only at the end: leave out `for` and `abort`"))
     }
 }
 
@@ -197,8 +198,8 @@ fn check_names<'a>(what: &str, names: impl Iterator<Item = &'a str>, problems: &
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Exhausted;
     use crate::autoscaler::{Capacity, Keep, Limit};
+    use crate::data::Exhausted;
     use crate::load::{Spacing, Stay};
 
     fn scenario(name: &str, users: u64) -> Scenario {

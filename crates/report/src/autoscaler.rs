@@ -75,7 +75,7 @@ pub(crate) fn steadiness(assessment: &Assessment) -> [String; 4] {
     [
         format!("jitter {} instances per minute", text("jitter", rounded)),
         format!("instability {}{tick}", text("instability", percents)),
-        format!("{} reversals while the load was flat", text("reversals", rounded)),
+        format!("{} reversals without reason", text("reversals", rounded)),
         format!("{} errors while instances left", text("errors_while_draining", rounded)),
     ]
 }

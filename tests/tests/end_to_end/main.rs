@@ -14,6 +14,7 @@ mod following;
 mod invalid;
 mod loads;
 mod misbehaving;
+mod observing;
 mod picture;
 mod preempted;
 mod resuming;

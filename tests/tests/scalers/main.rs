@@ -56,7 +56,8 @@ fn viewers() -> String {
 }
 
 async fn play(way: &str, seed: u64) -> Outcome {
-    let rehearsal = Rehearsal::of(SCENARIO).environment(&ENVIRONMENT.replace("WAY", way)).file("viewers.csv", &viewers());
+    let rehearsal =
+        Rehearsal::of(SCENARIO).environment(&ENVIRONMENT.replace("WAY", way)).file("viewers.csv", &viewers());
     rehearsal.arguments(["--seed", &seed.to_string()]).bound(BOUND).run().await
 }
 

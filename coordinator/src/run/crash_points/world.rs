@@ -215,7 +215,8 @@ async fn conduct(
     let director = Director::new(setup(), Arc::clone(&clock));
     let showing = Showing::new(Arc::new(Board::new(RunNow::default(), 1)), None);
     let keeper = Keeper::start(store, Options::default());
-    let conductor = Conductor::new(settings(), clock, director, launcher, keeper, showing, Watching::start(Vec::new(), &[]));
+    let conductor =
+        Conductor::new(settings(), clock, director, launcher, keeper, showing, Watching::start(Vec::new(), &[]));
     let conductor = match past {
         Some(past) => conductor.resume(past, &[]),
         None => conductor,

@@ -46,13 +46,7 @@ pub struct Machines {
 impl Machines {
     /// Those of a cluster.
     pub fn of(cluster: String) -> Machines {
-        Machines {
-            tasks: Tasks::of(cluster.clone()),
-            cluster,
-            seen: BTreeMap::new(),
-            gone: Vec::new(),
-            cut_off: 0,
-        }
+        Machines { tasks: Tasks::of(cluster.clone()), cluster, seen: BTreeMap::new(), gone: Vec::new(), cut_off: 0 }
     }
 
     /// Counts the machines by their status.

@@ -78,5 +78,11 @@ fn a_guard_is_crossed_at_its_limit() {
     assert_eq!([1.0, 2.0, 3.0].map(|value| nodes.is_crossed(value)), [true, true, false]);
     assert_eq!(connections.validate(), []);
     let broken = Guard { metric: String::new(), stays: Limit::Above(f64::INFINITY) };
-    assert_eq!(told(&broken.validate()), ["a guard names no metric", "the guard of `` has no limit (hint: say where it stays: guard(…).below(900) or .above(2))"]);
+    assert_eq!(
+        told(&broken.validate()),
+        [
+            "a guard names no metric",
+            "the guard of `` has no limit (hint: say where it stays: guard(…).below(900) or .above(2))"
+        ]
+    );
 }

@@ -1,3 +1,5 @@
+//! Each kind of load as a plateau, scenarios that share one, and cues within it.
+
 use super::*;
 use crate::load::{Load, RateStage, Spacing, Stage, Stay};
 use crate::plan::Scenario;

@@ -63,11 +63,7 @@ fn register_times(engine: &mut Engine) {
 fn register_bands(engine: &mut Engine) {
     engine.register_fn(
         "keep",
-        |context: NativeCallContext,
-         plan: &mut AutoscalerPlan,
-         metric: ImmutableString,
-         lo: Dynamic,
-         hi: Dynamic| {
+        |context: NativeCallContext, plan: &mut AutoscalerPlan, metric: ImmutableString, lo: Dynamic, hi: Dynamic| {
             plan.keep.push(Keep::new(metric, number(&context, &lo), number(&context, &hi)));
             plan.clone()
         },
@@ -81,10 +77,7 @@ fn register_bands(engine: &mut Engine) {
          hi: Dynamic,
          share: Dynamic| {
             let (lo, hi) = (number(&context, &lo), number(&context, &hi));
-            plan.keep.push(Keep {
-                band: Band { metric: metric.to_string(), lo, hi },
-                share: number(&context, &share),
-            });
+            plan.keep.push(Keep { band: Band { metric: metric.to_string(), lo, hi }, share: number(&context, &share) });
             plan.clone()
         },
     );
@@ -95,7 +88,8 @@ fn register_bands(engine: &mut Engine) {
             let below = options.take("below").map_or(Err("backlog() needs `below`".to_owned()), |value| {
                 number_of(&value).ok_or_else(|| format!("{value} is not a number"))
             });
-            let within = options.duration("within").and_then(|d| d.ok_or_else(|| "backlog() needs `within`".to_owned()));
+            let within =
+                options.duration("within").and_then(|d| d.ok_or_else(|| "backlog() needs `within`".to_owned()));
             plan.backlogs.push(Backlog {
                 metric: metric.to_string(),
                 below: or_told(&context, below).unwrap_or(1.0),

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use rehearsal_plan::{AutoscalerPlan, Cue, Environment, Guard, LARGEST_DATA, Load, Plan, Scenario, Takeover, Threshold, ThresholdError};
+use rehearsal_plan::{
+    AutoscalerPlan, Cue, Environment, Guard, LARGEST_DATA, Load, Plan, Scenario, Takeover, Threshold, ThresholdError,
+};
 use rhai::{Array, Dynamic, Map, Position};
 
 use super::Findings;

@@ -38,7 +38,8 @@ pub(super) struct Row {
 
 impl From<Assessment> for Row {
     fn from(assessment: Assessment) -> Row {
-        let all = AUTOSCALER_FIGURES.into_iter().map(|(name, _)| name).chain([TICK]).map(|name| (name.to_owned(), None));
+        let all =
+            AUTOSCALER_FIGURES.into_iter().map(|(name, _)| name).chain([TICK]).map(|name| (name.to_owned(), None));
         let known = assessment.figures.into_iter().map(|(name, value)| (name, Some(value)));
         Row {
             observed: true,

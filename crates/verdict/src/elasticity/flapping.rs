@@ -39,9 +39,10 @@ pub(super) fn judge(view: &View<'_>) -> Option<ScalerFinding> {
         seconds(worst.first()?.0),
     );
     let (weight, text) = match view.demand.is_seen() {
-        true => {
-            (Weight::Fail, format!("{turned}, where the load gave no reason to; {allowed} in {} allowed", seconds(within_s)))
-        }
+        true => (
+            Weight::Fail,
+            format!("{turned}, where the load gave no reason to; {allowed} in {} allowed", seconds(within_s)),
+        ),
         false => (Weight::Doubt, format!("{turned}; whether the load did so too is not known")),
     };
     Some(ScalerFinding::new(weight, Kind::Flapping, extent, text))
