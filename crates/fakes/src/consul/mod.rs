@@ -151,7 +151,7 @@ impl FakeConsul {
     /// # Errors
     /// When there is none of that id.
     pub fn set_check(&self, id: &str, status: Status) -> Result<(), Refusal> {
-        self.shared.change(|catalog| catalog.set_status(id, status, "set by hand"))
+        self.shared.change(|catalog| catalog.set_status(id, status, ""))
     }
 
     /// Puts an instance into maintenance, or ends it.

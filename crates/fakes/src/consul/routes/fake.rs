@@ -18,7 +18,7 @@ pub fn routes() -> Router<Shared> {
 
 async fn check(State(shared): State<Shared>, Path((id, status)): Path<(String, String)>) -> Answered {
     let status = status.parse()?;
-    shared.change(|catalog| catalog.set_status(&id, status, "set by hand"))?;
+    shared.change(|catalog| catalog.set_status(&id, status, ""))?;
     Ok(().into_response())
 }
 
