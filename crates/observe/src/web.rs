@@ -118,11 +118,19 @@ impl Web {
                 _ => settings.complain_of("headers", Problem::new(format!("has `{name}`, which is not a header"))),
             }
         }
-        let mut base = base?;
+        Some(Web::open(settings, base?, tls, headers))
+    }
+
+    /// Reads a second server, which gets none of the credentials and headers that are meant for the first.
+    pub(crate) fn beside(settings: &mut Settings<'_>, base: Url) -> Web {
+        Web::open(settings, base, tls(Vec::new()), accepting())
+    }
+
+    fn open(settings: &mut Settings<'_>, mut base: Url, tls: ClientConfig, mut headers: HeaderMap) -> Web {
         if let Some((user, password)) = take_user(&mut base) {
             set_secret(&mut headers, AUTHORIZATION, basic(settings, &user, Some(password)));
         }
-        Some(Web::over(base, headers, tls))
+        Web::over(base, headers, tls)
     }
 
     fn over(base: Url, headers: HeaderMap, tls: ClientConfig) -> Web {
@@ -179,6 +187,19 @@ impl Web {
         self.call(Method::GET, url, headers, None).await
     }
 
+    /// Gets a document that may not be there: status 404 is then an answer, too.
+    ///
+    /// # Errors
+    /// As for [`Web::get`], but for that status.
+    pub async fn get_if_there(&self, url: &Url, headers: HeaderMap) -> Result<Option<Answer>, Failure> {
+        let (status, answer) = self.exchange(Method::GET, url, headers, None).await?;
+        if status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        judge(status, &answer)?;
+        Ok(Some(answer))
+    }
+
     /// Posts a JSON document.
     ///
     /// # Errors
@@ -194,6 +215,18 @@ impl Web {
         headers: HeaderMap,
         document: Option<&Value>,
     ) -> Result<Answer, Failure> {
+        let (status, answer) = self.exchange(method, url, headers, document).await?;
+        judge(status, &answer)?;
+        Ok(answer)
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: HeaderMap,
+        document: Option<&Value>,
+    ) -> Result<(StatusCode, Answer), Failure> {
         let mut request = Request::new(Full::default());
         *request.method_mut() = method;
         *request.uri_mut() = url.as_str().parse().map_err(|_| Failure::format("the URL is not one that HTTP has"))?;
@@ -212,9 +245,7 @@ impl Web {
                 }
                 false => broken(&*error),
             })?;
-        let answer = Answer { headers: head.headers, body: body.to_bytes() };
-        judge(head.status, &answer)?;
-        Ok(answer)
+        Ok((head.status, Answer { headers: head.headers, body: body.to_bytes() }))
     }
 }
 
@@ -262,7 +293,8 @@ fn encoded(user: &str, password: &Secret) -> String {
     STANDARD.encode(format!("{user}:{}", password.reveal()))
 }
 
-fn basic(settings: &mut Settings<'_>, user: &str, password: Option<Secret>) -> String {
+/// Writes what goes into `Authorization`, and keeps it out of all messages.
+pub(crate) fn basic(settings: &mut Settings<'_>, user: &str, password: Option<Secret>) -> String {
     let password = password.unwrap_or_else(|| Secret::new(""));
     let encoded = encoded(user, &password);
     settings.hide(password);

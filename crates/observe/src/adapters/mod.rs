@@ -8,6 +8,7 @@ mod haproxy;
 mod redis;
 mod consul;
 mod zabbix;
+mod flynn;
 mod kubernetes;
 
 use rehearsal_plan::Problem;
@@ -17,7 +18,7 @@ use crate::registry::Make;
 use crate::settings::Settings;
 
 /// All of them, by the names that environments use.
-pub const ALL: [(&str, Make); 9] = [
+pub const ALL: [(&str, Make); 10] = [
     ("http", http::make),
     ("command", command::make),
     ("demo", demo::make),
@@ -26,6 +27,7 @@ pub const ALL: [(&str, Make); 9] = [
     ("redis", redis::make),
     ("consul", consul::make),
     ("zabbix", zabbix::make),
+    ("flynn", flynn::make),
     ("kubernetes", kubernetes::make),
 ];
 

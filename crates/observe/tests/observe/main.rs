@@ -15,4 +15,5 @@ mod prometheus;
 mod redis;
 mod consul;
 mod zabbix;
+mod flynn;
 mod kubernetes;
