@@ -68,7 +68,7 @@ impl PerInstance {
         });
         let each = |(instances, load): (f64, f64)| load / instances;
         let first = held().next().map(each);
-        let last = held().last().filter(|(instances, _)| *instances > 1.0).map(each);
+        let last = held().next_back().filter(|(instances, _)| *instances > 1.0).map(each);
         Some(PerInstance {
             at_least,
             at_most: failed.reduce(f64::min),
