@@ -24,5 +24,6 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     // The whole workspace, so that libraries are those that the other tests have built.
     let words = ["nextest", "run", "--workspace", "--ignore-default-filter", "-E", "binary(scalers)", "--no-fail-fast"];
     let mut tests = cargo(root, &[&words[..], &["--test-threads", AT_ONCE, "--success-output", "final"]].concat());
-    succeed(tests.env("SCALER_SEEDS", options.seeds.to_string()))
+    tests.env("SCALER_SEEDS", options.seeds.to_string());
+    succeed(tests)
 }
