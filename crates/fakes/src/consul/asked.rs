@@ -9,8 +9,9 @@ use rand::RngExt;
 use rehearsal_plan::duration;
 
 use super::Shared;
-use super::catalog::{Catalog, Refusal};
+use super::catalog::Catalog;
 use super::documents::DATACENTER;
+use super::status::Refusal;
 
 /// How long a blocking query waits if it does not say, at the most, and which share of that may be added.
 const WAIT: Duration = Duration::from_secs(300);

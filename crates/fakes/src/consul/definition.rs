@@ -6,7 +6,8 @@ use std::time::Duration;
 use rehearsal_plan::duration;
 use serde_json::{Value, json};
 
-use super::catalog::{Check, Instance, Refusal, Status};
+use super::catalog::{Check, Instance};
+use super::status::{Refusal, Status};
 
 /// An object's values by their keys in small letters without underscores.
 struct Fields<'a>(BTreeMap<String, &'a Value>);

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::catalog::{Catalog, Check, Instance, NODE, Status};
+use super::catalog::{Catalog, Check, Instance, NODE};
 use super::keys::Pair;
+use super::status::Status;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 

@@ -13,8 +13,9 @@
 //! Checks with a TTL become critical when it is over. Other checks are kept and not run: what they would find is told
 //! with `/fake/check`. There are no sessions, no filter expressions, no prepared queries, no Connect and no DNS.
 
-mod asked;
+mod status;
 mod catalog;
+mod asked;
 mod definition;
 mod documents;
 mod keys;
@@ -28,7 +29,7 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
-pub use catalog::{Refusal, Status};
+pub use status::{Refusal, Status};
 
 use crate::stage::{Stage, listen, serve};
 use catalog::Catalog;

@@ -13,8 +13,9 @@ use serde_json::{Map, Value, json};
 use super::Answered;
 use crate::consul::Shared;
 use crate::consul::asked::Asked;
-use crate::consul::catalog::{Catalog, NODE, Refusal, Status};
+use crate::consul::catalog::{Catalog, NODE};
 use crate::consul::documents;
+use crate::consul::status::{Refusal, Status};
 
 pub fn routes() -> Router<Shared> {
     Router::new()

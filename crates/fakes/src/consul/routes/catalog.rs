@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use super::{Answered, Found, answer};
 use crate::consul::Shared;
 use crate::consul::asked::Asked;
-use crate::consul::catalog::{Catalog, Check, Instance, NODE, Refusal, Status};
+use crate::consul::catalog::{Catalog, Check, Instance, NODE};
 use crate::consul::documents;
+use crate::consul::status::{Refusal, Status};
 
 pub fn routes() -> Router<Shared> {
     Router::new()

@@ -7,7 +7,7 @@ use axum::routing::put;
 
 use super::Answered;
 use crate::consul::Shared;
-use crate::consul::catalog::Refusal;
+use crate::consul::status::Refusal;
 
 pub fn routes() -> Router<Shared> {
     Router::new()

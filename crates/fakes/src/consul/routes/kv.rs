@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use super::{Answered, Found, answer};
 use crate::consul::Shared;
 use crate::consul::asked::Asked;
-use crate::consul::catalog::{Catalog, Refusal};
+use crate::consul::catalog::Catalog;
 use crate::consul::documents;
+use crate::consul::status::Refusal;
 
 /// The longest value, in bytes.
 const LONGEST: usize = 512 * 1024;

@@ -15,7 +15,8 @@ use serde_json::Value;
 
 use super::Shared;
 use super::asked::Asked;
-use super::catalog::{Catalog, Refusal};
+use super::catalog::Catalog;
+use super::status::Refusal;
 
 type Answered = Result<Response, Refusal>;
 
