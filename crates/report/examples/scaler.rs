@@ -104,6 +104,7 @@ fn report(timeline: &Timeline, seen: &Observations) -> Result<RunReport, Box<dyn
         thresholds: &[],
         breaches: &[],
         generator: &generator,
+        guards: &[],
         autoscaler: &Autoscaler::Observed(assessment.clone()),
         ending: Ending::ByItself,
         agents: &[(1, "local-0".to_owned())].into(),
