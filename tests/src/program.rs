@@ -1,4 +1,4 @@
-//! Finds the coordinator's program beside the test's own, and builds it when it is missing or older
+//! Finds the coordinator's program beside that of the test or tool, and builds it when it is missing or older
 //! than its sources: cargo knows no dependency of a test on another package's binary.
 
 use std::env;
@@ -13,11 +13,16 @@ pub fn coordinator() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let test = env::current_exe().expect("a running program has a path");
-        // target/<profile>/deps/<test>
-        let folder = test.ancestors().nth(2).expect("a test lies two folders below the target folder");
+        let folder = profile_folder(&test);
         ensure_built(folder);
         folder.join(format!("coordinator{}", env::consts::EXE_SUFFIX))
     })
+}
+
+/// Finds the folder of all programs: a test lies at `target/<profile>/deps/<test>`, a tool at `target/<profile>/<tool>`.
+fn profile_folder(program: &Path) -> &Path {
+    let folder = program.parent().expect("a program lies in a folder");
+    folder.parent().filter(|_| folder.ends_with("deps")).unwrap_or(folder)
 }
 
 /// Returns the top of the workspace.

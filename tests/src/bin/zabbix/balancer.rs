@@ -1,0 +1,138 @@
+//! A HAProxy in front of the instances, with slots that are filled and emptied while it runs.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+
+use crate::process::{Account, Process, free_port, ready};
+
+/// How long it may take to answer.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+/// The name of the backend.
+pub const BACKEND: &str = "web";
+
+/// A running HAProxy.
+#[derive(Debug)]
+pub struct Balancer {
+    /// Where viewers go.
+    pub url: String,
+    /// The socket on which one may only look.
+    pub statistics: PathBuf,
+    control: PathBuf,
+    _process: Process,
+}
+
+impl Balancer {
+    /// Starts one with as many free slots; they are numbered from 1.
+    ///
+    /// # Errors
+    /// When it does not start, with the end of its log.
+    pub async fn start(account: Account, folder: &Path, slots: u32) -> Result<Self> {
+        let own = account.folder(&folder.join("balancer"))?;
+        let port = free_port()?;
+        let (control, statistics) = (own.join("control.sock"), own.join("statistics.sock"));
+        let configuration = configuration(port, &control, &statistics, slots);
+        let file = own.join("haproxy.cfg");
+        std::fs::write(&file, configuration).context("configuring HAProxy")?;
+        let mut command = account.command("haproxy");
+        command.arg("-db").arg("-f").arg(file);
+        let mut process = Process::start("balancer", folder, command)?;
+        let answers = async || ask(&control, "show info").await.is_ok();
+        ready(&mut process, folder, READY_WITHIN, answers).await?;
+        Ok(Self { url: format!("http://127.0.0.1:{port}"), statistics, control, _process: process })
+    }
+
+    /// Puts an instance that listens on a port of loopback into a slot, where it gets work once it passes its check.
+    ///
+    /// # Errors
+    /// When HAProxy does not do it.
+    pub async fn fill(&self, slot: u32, port: u16) -> Result<()> {
+        ask(&self.control, &format!("set server {BACKEND}/s{slot} addr 127.0.0.1 port {port}")).await?;
+        self.order(&format!("enable health {BACKEND}/s{slot}")).await?;
+        self.order(&format!("set server {BACKEND}/s{slot} state ready")).await
+    }
+
+    /// Sends nobody new to a slot; those whose session is there go on.
+    ///
+    /// # Errors
+    /// When HAProxy does not do it.
+    pub async fn drain(&self, slot: u32) -> Result<()> {
+        self.order(&format!("set server {BACKEND}/s{slot} state drain")).await
+    }
+
+    /// Empties a slot.
+    ///
+    /// # Errors
+    /// When HAProxy does not do it.
+    pub async fn empty(&self, slot: u32) -> Result<()> {
+        self.order(&format!("set server {BACKEND}/s{slot} state maint")).await
+    }
+
+    /// Counts what is open between HAProxy and a slot.
+    ///
+    /// # Errors
+    /// When HAProxy does not tell.
+    pub async fn sessions(&self, slot: u32) -> Result<u64> {
+        let table = ask(&self.control, "show stat").await?;
+        sessions(&table, &format!("s{slot}")).with_context(|| format!("no sessions of slot {slot} in {table}"))
+    }
+
+    /// Gives an order, to which the answer is silence.
+    async fn order(&self, order: &str) -> Result<()> {
+        let answer = ask(&self.control, order).await?;
+        ensure!(answer.trim().is_empty(), "`{order}`: HAProxy says {answer}");
+        Ok(())
+    }
+}
+
+fn configuration(port: u16, control: &Path, statistics: &Path, slots: u32) -> String {
+    let (control, statistics) = (control.display(), statistics.display());
+    // Sessions live in one instance each, so viewers stay with theirs: also while it drains.
+    format!(
+        "global\n  stats socket {control} mode 600 level admin\n  stats socket {statistics} mode 600 level user\n\
+         defaults\n  mode http\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n  timeout tunnel 1h\n\
+         \x20 option redispatch\n\
+         frontend show\n  bind 127.0.0.1:{port}\n  default_backend {BACKEND}\n\
+         backend {BACKEND}\n  balance leastconn\n  cookie instance insert indirect nocache dynamic\n\
+         \x20 dynamic-cookie-key show\n  option httpchk GET /\n  default-server check inter 500ms rise 1 fall 2\n\
+         \x20 server-template s 1-{slots} 127.0.0.1:1 disabled\n"
+    )
+}
+
+async fn ask(socket: &Path, question: &str) -> Result<String> {
+    let asking = || format!("asking HAProxy `{question}`");
+    let mut stream = UnixStream::connect(socket).await.with_context(asking)?;
+    stream.write_all(format!("{question}\n").as_bytes()).await.with_context(asking)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.with_context(asking)?;
+    Ok(answer)
+}
+
+/// Finds the current sessions of a server in the table of `show stat`.
+fn sessions(table: &str, server: &str) -> Option<u64> {
+    let mut lines = table.trim_start_matches("# ").lines();
+    let column = |name: &str, header: &str| header.split(',').position(|column| column == name);
+    let header = lines.next()?;
+    let (backend, name, sessions) = (column("pxname", header)?, column("svname", header)?, column("scur", header)?);
+    let mut rows = lines.map(|line| line.split(',').collect::<Vec<_>>());
+    let row = rows.find(|row| row.get(backend) == Some(&BACKEND) && row.get(name) == Some(&server))?;
+    row.get(sessions)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_are_those_of_the_server() {
+        let table =
+            "# pxname,svname,qcur,scur,\nshow,FRONTEND,,9,\nother,s1,0,8,\nweb,s1,0,3,\nweb,s2,0,,\nweb,BACKEND,0,3,\n";
+        assert_eq!(sessions(table, "s1"), Some(3));
+        assert_eq!(sessions(table, "s2"), None, "empty is no zero");
+        assert_eq!(sessions(table, "s3"), None);
+        assert_eq!(sessions("", "s1"), None);
+    }
+}
