@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 
 use crate::command::{cargo, shown, succeed};
-use crate::{aws, chaos, scalers, tidy, web};
+use crate::{aws, chaos, scalers, tidy, web, zabbix};
 
 /// Runs all steps; the first that fails ends it, with its name.
 pub fn run(root: &Path) -> Result<()> {
@@ -25,12 +25,16 @@ pub fn run(root: &Path) -> Result<()> {
     step("tidy", || tidy::run(root))?;
     step("chaos", || chaos::run(root, &chaos::MINUTE))?;
     step("scalers", || scalers::run(root, &scalers::ONCE))?;
+    let has_zabbix = step("zabbix", || zabbix::run(root, &zabbix::Options::default()))?;
     // Repeated here, because the end is what people and logs look at.
     if !has_browser {
         println!("SKIPPED: all tests in chromium, which could not be installed");
     }
     if let Some(skipped) = skipped {
         println!("{skipped}");
+    }
+    if !has_zabbix {
+        println!("SKIPPED: the loop with Zabbix and HAProxy, which could not be installed");
     }
     println!("{tests}");
     println!("ci passed in {:.1} s", started.elapsed().as_secs_f64());

@@ -1,5 +1,5 @@
 //! Project tasks: `cargo xtask ci` checks everything, `aws` what needs Amazon's libraries, `tidy` what compilers do not,
-//! `bench` measures, `chaos` breaks things, `scalers` judges autoscalers.
+//! `bench` measures, `chaos` breaks things, `scalers` and `zabbix` judge autoscalers.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout)] // a program for terminals
 
@@ -8,9 +8,11 @@ mod bench;
 mod chaos;
 mod ci;
 mod command;
+mod packages;
 mod scalers;
 mod tidy;
 mod web;
+mod zabbix;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -21,7 +23,7 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Checks and measures Rehearsal")]
 enum Task {
-    /// Formatting, clippy, the pages, all tests, tidy, a minute of chaos and seven autoscalers; ends at the first step that fails
+    /// Formatting, clippy, the pages, all tests, tidy, a minute of chaos, autoscalers; ends at the first step that fails
     Ci,
     /// What needs Amazon's libraries, which take minutes to build: its observers, and the replay that they are tested with
     Aws,
@@ -33,6 +35,8 @@ enum Task {
     Chaos(chaos::Options),
     /// Whole runs against the demo's autoscaler in each of its ways: the verdict passes only the healthy one
     Scalers(scalers::Options),
+    /// Rehearsals with an autoscaler made of Zabbix and HAProxy, as it should be and with faults
+    Zabbix(zabbix::Options),
 }
 
 fn main() -> ExitCode {
@@ -55,5 +59,6 @@ fn run(task: Task) -> Result<()> {
         Task::Bench(options) => bench::run(root, &options),
         Task::Chaos(options) => chaos::run(root, &options),
         Task::Scalers(options) => scalers::run(root, &options),
+        Task::Zabbix(options) => zabbix::run(root, &options).map(|_| ()),
     }
 }

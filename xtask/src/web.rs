@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 
 use crate::command::{shown, succeed};
+use crate::packages;
 
 /// What end-to-end tests with a browser look for when there is none: they fail unless it is set.
 pub const SKIP_BROWSER: &str = "REHEARSAL_SKIP_BROWSER";
@@ -29,27 +30,11 @@ pub fn provide_browser() -> Result<bool> {
     if is_there("chromium") && is_there("chromedriver") {
         return Ok(true);
     }
-    println!("installing {}", BROWSER.join(" and "));
-    let installed =
-        apt(&["update"]).and_then(|()| apt(&[&["install", "-y", "--no-install-recommends"], &BROWSER[..]].concat()));
-    if let Err(error) = installed {
+    if let Err(error) = packages::install(&BROWSER) {
         println!("SKIPPED: chromium with chromium-driver: {error:#}");
         return Ok(false);
     }
     Ok(true)
-}
-
-fn apt(arguments: &[&str]) -> Result<()> {
-    let mut apt = match is_there("sudo") && !rustix::process::geteuid().is_root() {
-        true => {
-            let mut sudo = Command::new("sudo");
-            sudo.args(["-n", "apt-get"]);
-            sudo
-        }
-        false => Command::new("apt-get"),
-    };
-    apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null());
-    succeed(apt)
 }
 
 fn is_there(program: &str) -> bool {

@@ -13,6 +13,7 @@ use super::nginx::Nginx;
 use super::process::{children_cpu, pinned};
 use super::{Bench, CLIENT_CPU};
 use crate::command::succeed;
+use crate::packages;
 
 /// Connections of wrk, and users of ours with one connection each.
 const CONNECTIONS: u32 = 50;
@@ -36,8 +37,8 @@ impl Round {
 pub fn run(bench: &Bench) -> Result<()> {
     println!("── throughput: {CONNECTIONS} connections, {} rounds of {:?}", bench.rounds, bench.duration);
     let missing: Vec<&str> = ["wrk", "nginx"].into_iter().filter(|program| !installed(program)).collect();
-    if !missing.is_empty() && !install(&missing) {
-        println!("SKIPPED: {} cannot be had (as root, `apt-get install` is tried)", missing.join(" and "));
+    if !missing.is_empty() && packages::install(&missing).is_err() {
+        println!("SKIPPED: {} cannot be had (as root or by sudo, `apt-get install` is tried)", missing.join(" and "));
         return Ok(());
     }
     client::build(bench)?;
@@ -54,16 +55,6 @@ pub fn run(bench: &Bench) -> Result<()> {
 fn installed(program: &str) -> bool {
     let shell = Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status();
     shell.is_ok_and(|status| status.success())
-}
-
-fn install(programs: &[&str]) -> bool {
-    let apt = |arguments: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command.args(["-q", "-y"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-        succeed(command).is_ok()
-    };
-    let wanted = [&["install", "--no-install-recommends"][..], programs].concat();
-    apt(&["update"]) && apt(&wanted)
 }
 
 fn measure(nginx: &Nginx, work: impl FnOnce() -> Result<()>) -> Result<Round> {

@@ -10,16 +10,16 @@ use crate::rpc::Rpc;
 pub const INSTANCES: &str = "show web";
 /// The host of what concerns all of them, and its items.
 pub const SCALER: &str = "show scaler";
-pub const AVERAGE: &str = "web.cpu";
+pub const AVERAGE: &str = "web.busy";
 pub const DESIRED: &str = "web.desired";
-/// The item of an instance: how much of its CPU it used, in percent.
-pub const CPU: &str = "cpu";
+/// The item of an instance: how full it is, in percent.
+pub const BUSY: &str = "busy";
 /// The names of the triggers.
-pub const BUSY: &str = "the instances of the show are busy";
-pub const IDLE: &str = "the instances of the show are idle";
+pub const ARE_BUSY: &str = "the instances of the show are busy";
+pub const ARE_IDLE: &str = "the instances of the show are idle";
 
 /// The edges of the band, in percent.
-pub const BAND: [u32; 2] = [10, 30];
+const BAND: [u32; 2] = [10, 30];
 /// The bounds of the number of instances.
 pub const INSTANCE_BOUNDS: [u32; 2] = [1, 6];
 
@@ -59,7 +59,7 @@ impl Autoscaler {
         let group = async |name: &str| rpc.create("hostgroup.create", "groupids", json!({ "name": name })).await;
         let (instances, scaling) = (group(INSTANCES).await?, group("show scaling").await?);
         let scaler = create_host(&rpc, SCALER, &scaling).await?;
-        let average = format!("avg(last_foreach(/*/{CPU}?[group=\"{INSTANCES}\"]))");
+        let average = format!("avg(last_foreach(/*/{BUSY}?[group=\"{INSTANCES}\"]))");
         let items = [
             json!({ "key_": AVERAGE, "type": CALCULATED, "value_type": FLOAT, "delay": EVERY, "params": average }),
             json!({ "key_": DESIRED, "type": TRAPPER, "value_type": COUNT }),
@@ -71,8 +71,8 @@ impl Autoscaler {
         let last = |key: &str| format!("last(/{SCALER}/{key})");
         let busy = format!("{}>={hi} and {}<{most}", last(AVERAGE), last(DESIRED));
         let idle = format!("{}<={lo} and {}>{least}", last(AVERAGE), last(DESIRED));
-        let out = create_action(&rpc, BUSY, &busy, scale_out).await?;
-        let in_ = create_action(&rpc, IDLE, &idle, scale_in).await?;
+        let out = create_action(&rpc, ARE_BUSY, &busy, scale_out).await?;
+        let in_ = create_action(&rpc, ARE_IDLE, &idle, scale_in).await?;
         let token = create_reader(&rpc, &[&instances, &scaling]).await?;
         Ok(Self { token, rpc, instances, actions: [out, in_] })
     }
@@ -95,7 +95,7 @@ impl Autoscaler {
     /// When the API refuses.
     pub async fn watch(&self, name: &str) -> Result<String> {
         let host = create_host(&self.rpc, name, &self.instances).await?;
-        create_item(&self.rpc, &host, json!({ "key_": CPU, "type": TRAPPER, "value_type": FLOAT, "units": "%" }))
+        create_item(&self.rpc, &host, json!({ "key_": BUSY, "type": TRAPPER, "value_type": FLOAT, "units": "%" }))
             .await?;
         Ok(host)
     }

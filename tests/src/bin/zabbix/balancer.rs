@@ -71,13 +71,12 @@ impl Balancer {
         self.order(&format!("set server {BACKEND}/s{slot} state maint")).await
     }
 
-    /// Counts what is open between HAProxy and a slot.
+    /// Counts what is open between HAProxy and each slot.
     ///
     /// # Errors
     /// When HAProxy does not tell.
-    pub async fn sessions(&self, slot: u32) -> Result<u64> {
-        let table = ask(&self.control, "show stat").await?;
-        sessions(&table, &format!("s{slot}")).with_context(|| format!("no sessions of slot {slot} in {table}"))
+    pub async fn sessions(&self) -> Result<Sessions> {
+        ask(&self.control, "show stat").await.map(Sessions)
     }
 
     /// Gives an order, to which the answer is silence.
@@ -85,6 +84,30 @@ impl Balancer {
         let answer = ask(&self.control, order).await?;
         ensure!(answer.trim().is_empty(), "`{order}`: HAProxy says {answer}");
         Ok(())
+    }
+}
+
+/// The table of `show stat`.
+#[derive(Debug)]
+pub struct Sessions(String);
+
+impl Sessions {
+    /// What is open now between HAProxy and a slot: the sockets of its viewers, and their requests in hand.
+    ///
+    /// # Errors
+    /// When the table does not have it.
+    pub fn of(&self, slot: u32) -> Result<u64> {
+        self.find(&format!("s{slot}")).with_context(|| format!("no sessions of slot {slot} in {}", self.0))
+    }
+
+    fn find(&self, server: &str) -> Option<u64> {
+        let mut lines = self.0.trim_start_matches("# ").lines();
+        let header = lines.next()?;
+        let column = |name: &str| header.split(',').position(|column| column == name);
+        let (backend, name, sessions) = (column("pxname")?, column("svname")?, column("scur")?);
+        let mut rows = lines.map(|line| line.split(',').collect::<Vec<_>>());
+        let row = rows.find(|row| row.get(backend) == Some(&BACKEND) && row.get(name) == Some(&server))?;
+        row.get(sessions)?.parse().ok()
     }
 }
 
@@ -111,17 +134,6 @@ async fn ask(socket: &Path, question: &str) -> Result<String> {
     Ok(answer)
 }
 
-/// Finds the current sessions of a server in the table of `show stat`.
-fn sessions(table: &str, server: &str) -> Option<u64> {
-    let mut lines = table.trim_start_matches("# ").lines();
-    let column = |name: &str, header: &str| header.split(',').position(|column| column == name);
-    let header = lines.next()?;
-    let (backend, name, sessions) = (column("pxname", header)?, column("svname", header)?, column("scur", header)?);
-    let mut rows = lines.map(|line| line.split(',').collect::<Vec<_>>());
-    let row = rows.find(|row| row.get(backend) == Some(&BACKEND) && row.get(name) == Some(&server))?;
-    row.get(sessions)?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,9 +142,10 @@ mod tests {
     fn sessions_are_those_of_the_server() {
         let table =
             "# pxname,svname,qcur,scur,\nshow,FRONTEND,,9,\nother,s1,0,8,\nweb,s1,0,3,\nweb,s2,0,,\nweb,BACKEND,0,3,\n";
-        assert_eq!(sessions(table, "s1"), Some(3));
-        assert_eq!(sessions(table, "s2"), None, "empty is no zero");
-        assert_eq!(sessions(table, "s3"), None);
-        assert_eq!(sessions("", "s1"), None);
+        let table = Sessions(table.into());
+        assert_eq!(table.of(1).unwrap(), 3);
+        assert!(table.of(2).is_err(), "empty is no zero");
+        assert!(table.of(3).is_err());
+        assert!(Sessions(String::new()).of(1).is_err());
     }
 }

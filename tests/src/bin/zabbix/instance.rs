@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use crate::process::{Account, Process, ready};
-use crate::usage::Usage;
 
 /// How long it may take to listen.
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -20,7 +19,6 @@ pub struct Instance {
     pub port: u16,
     pub process: Process,
     pub started: Instant,
-    pub usage: Usage,
     /// By which the monitor knows it, while it does.
     pub host: Option<String>,
     pub leaving: Option<Leaving>,
@@ -48,8 +46,7 @@ impl Instance {
         let port = || port(&std::fs::read_to_string(&log).unwrap_or_default());
         ready(&mut process, folder, READY_WITHIN, async || port().is_some()).await?;
         let port = port().context("an instance forgot where it listens")?;
-        let (started, usage) = (Instant::now(), Usage::default());
-        Ok(Self { name, slot, port, process, started, usage, host: None, leaving: None })
+        Ok(Self { name, slot, port, process, started: Instant::now(), host: None, leaving: None })
     }
 
     /// Begins its end.

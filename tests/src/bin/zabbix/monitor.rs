@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
 use crate::database::{self, Database};
-use crate::process::{Account, Process, free_port, ready, run};
+use crate::process::{Account, Process, free_port, free_port_below, ready, run};
 use crate::rpc::Rpc;
 
 /// How long each of them may take to answer.
@@ -17,6 +17,9 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 const FRONTEND: &str = "/usr/share/zabbix";
 const FRONTEND_READS: &str = "include/classes/core/CConfigFile.php";
 const DEBIAN_PLACE: &str = "'/etc/zabbix/zabbix.conf.php'";
+
+/// The server takes lower ports only.
+const FIRST_PORT_REFUSED: u16 = 32_768;
 
 /// A running Zabbix.
 #[derive(Debug)]
@@ -38,7 +41,7 @@ impl Monitor {
     /// When anything does not start, with the end of its log.
     pub async fn start(account: Account, folder: &Path) -> Result<Self> {
         let database = Database::start(account, folder).await?;
-        let port = free_port()?;
+        let port = free_port_below(FIRST_PORT_REFUSED)?;
         let mut server = start_server(account, folder, &database, port)?;
         let listens = async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok();
         ready(&mut server, folder, READY_WITHIN, listens).await?;
@@ -59,7 +62,7 @@ fn start_server(account: Account, folder: &Path, database: &Database, port: u16)
     let configuration = format!(
         "ListenIP=127.0.0.1\nListenPort={port}\nLogType=console\nPidFile={own_path}/server.pid\nSocketDir={own_path}\n\
          DBHost={socket}\nDBName={name}\nDBUser={name}\nCacheUpdateFrequency=1\nHousekeepingFrequency=0\nCacheSize=16M\n\
-         StartPollers=1\nStartTrappers=2\nStartPollersUnreachable=0\nStartDiscoverers=0\nStartHTTPPollers=0\n\
+         StartPollers=0\nStartHistoryPollers=1\nStartTrappers=2\nStartPollersUnreachable=0\nStartDiscoverers=0\nStartHTTPPollers=0\n\
          StartPingers=0\nStartEscalators=1\nStartAlerters=1\nStartPreprocessors=1\nStartLLDProcessors=1\nStartDBSyncers=1\n"
     );
     let file = own.join("server.conf");

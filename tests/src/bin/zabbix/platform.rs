@@ -1,5 +1,5 @@
 //! Where the instances of the show run: starts and ends them when it is told to, tells the balancer and the monitor, and
-//! reports what they use. What a cloud or a Flynn does for others.
+//! reports how full they are. What a cloud or a Flynn does for others.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -11,12 +11,14 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::autoscaler::{Autoscaler, CPU, DESIRED, INSTANCE_BOUNDS, SCALER};
+use crate::autoscaler::{Autoscaler, BUSY, DESIRED, INSTANCE_BOUNDS, SCALER};
 use crate::balancer::Balancer;
 use crate::instance::Instance;
 use crate::sender::{Sent, send};
 
-/// How often the use of the instances is reported.
+/// How many viewers fill an instance to 100 %.
+const ROOM: u32 = 100;
+/// How often it is reported how full the instances are.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// How long whoever gives an order may take to say it.
 const SAID_WITHIN: Duration = Duration::from_secs(5);
@@ -53,10 +55,6 @@ pub struct Platform<'a> {
     pub autoscaler: &'a Autoscaler,
     /// How instances leave.
     pub leave: Leave,
-    /// How much CPU an instance has, in cores: what is 100 % of its use. Without it nothing is reported.
-    pub size: Option<f64>,
-    /// The most that one instance used over a whole window, in cores.
-    pub busiest: f64,
     /// What it was told since the last reset.
     pub orders: Vec<Order>,
     monitor: u16,
@@ -81,8 +79,6 @@ impl<'a> Platform<'a> {
             balancer,
             autoscaler,
             leave: Leave::Drained,
-            size: None,
-            busiest: 0.0,
             orders: Vec::new(),
             monitor,
             door,
@@ -99,10 +95,10 @@ impl<'a> Platform<'a> {
     /// When an instance, the balancer or the monitor fails.
     pub async fn reset(&mut self) -> Result<()> {
         for mut instance in std::mem::take(&mut self.instances) {
-            self.forget(&mut instance).await?;
+            self.forget(instance.host.take()).await?;
             self.balancer.empty(instance.slot).await?;
         }
-        (self.orders, self.busiest) = (Vec::new(), 0.0);
+        self.orders.clear();
         self.start().await
     }
 
@@ -179,20 +175,18 @@ impl<'a> Platform<'a> {
         }
         self.instances[place].leave();
         let host = self.instances[place].host.take();
+        self.forget(host).await
+    }
+
+    async fn forget(&self, host: Option<String>) -> Result<()> {
         match host {
             Some(host) => self.autoscaler.forget(&host).await,
             None => Ok(()),
         }
     }
 
-    async fn forget(&self, instance: &mut Instance) -> Result<()> {
-        match instance.host.take() {
-            Some(host) => self.autoscaler.forget(&host).await,
-            None => Ok(()),
-        }
-    }
-
     async fn look_after_leaving(&mut self) -> Result<()> {
+        let table = self.balancer.sessions().await?;
         for place in (0..self.instances.len()).rev() {
             let instance = &mut self.instances[place];
             let Some(leaving) = &mut instance.leaving else {
@@ -203,7 +197,7 @@ impl<'a> Platform<'a> {
             let is_over = match self.leave {
                 Leave::Killed => leaving.since.elapsed() > FOUND_DEAD_WITHIN,
                 Leave::Drained => {
-                    let open = self.balancer.sessions(instance.slot).await?;
+                    let open = table.of(instance.slot)?;
                     leaving.idle_looks = if open == 0 { leaving.idle_looks + 1 } else { 0 };
                     leaving.idle_looks >= IDLE_LOOKS || leaving.since.elapsed() > DRAIN_WITHIN
                 }
@@ -217,20 +211,16 @@ impl<'a> Platform<'a> {
         Ok(())
     }
 
-    /// Sends what each instance uses and how many are wanted.
+    /// Sends how full each instance is and how many are wanted.
     async fn report(&mut self) -> Result<()> {
-        let mut values = Vec::new();
-        for instance in self.instances.iter_mut().filter(|instance| instance.leaving.is_none()) {
-            instance.usage.look(instance.process.id())?;
-            let Some(cores) = instance.usage.cores() else { continue };
-            if instance.usage.is_full() {
-                self.busiest = self.busiest.max(cores);
-            }
-            if let Some(size) = self.size {
-                let value = format!("{:.2}", 100.0 * cores / size);
-                values.push(Sent { host: instance.name.clone(), key: CPU, value });
-            }
-        }
+        let table = self.balancer.sessions().await?;
+        let staying = self.instances.iter().filter(|instance| instance.leaving.is_none());
+        let value = |instance: &Instance| {
+            let open = table.of(instance.slot)?;
+            let percent = 100.0 * open as f64 / f64::from(ROOM);
+            Ok(Sent { host: instance.name.clone(), key: BUSY, value: format!("{percent:.2}") })
+        };
+        let mut values = staying.map(value).collect::<Result<Vec<Sent>>>()?;
         values.push(Sent { host: SCALER.to_owned(), key: DESIRED, value: self.desired().to_string() });
         let refused = send(self.monitor, &values).await?;
         let is_new = |instance: &&Instance| instance.started.elapsed() < KNOWN_WITHIN;

@@ -174,6 +174,15 @@ pub fn free_port() -> Result<u16> {
     Ok(listener.local_addr().context("looking for a free port")?.port())
 }
 
+/// Such a port below a bound: those that the system hands out lie higher.
+///
+/// # Errors
+/// When there is none.
+pub fn free_port_below(bound: u16) -> Result<u16> {
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    (bound / 2..bound).rev().find(is_free).with_context(|| format!("looking for a free port below {bound}"))
+}
+
 /// The end of a log, for people.
 pub fn last_lines(path: &Path) -> String {
     let mut text = String::new();

@@ -6,13 +6,13 @@ use std::time::{Duration, UNIX_EPOCH};
 use rehearsal_tests::{Outcome, Rehearsal};
 use serde_json::Value;
 
-use crate::autoscaler::{AVERAGE, Autoscaler, BUSY, IDLE, SCALER};
+use crate::autoscaler::{ARE_BUSY, ARE_IDLE, AVERAGE, Autoscaler, SCALER};
 use crate::balancer::{BACKEND, Balancer};
 use crate::platform::{Leave, Order};
 
 const SHOW: &str = include_str!("show.rhai");
-/// How many viewers an instance is meant for: with them its CPU is at the upper edge of the band.
-pub const CAPACITY: u32 = 30;
+/// How many viewers an instance is meant for: with them it is as full as the upper edge of the band.
+const CAPACITY: u32 = 30;
 /// The longest that a run may take on a busy machine, beyond its plan.
 const MAY_LAST_LONGER: Duration = Duration::from_secs(60);
 /// How far an instant of the report may be from that of the platform, in seconds: Zabbix counts whole seconds, and its
@@ -47,17 +47,11 @@ impl Run {
     fn levels(self) -> &'static [(f64, u64)] {
         match self {
             // One instance, two, three, two, and one after a little wave: each needs a step of demand to be judged.
-            Run::Healthy => &[(0.6, 10), (1.5, 45), (2.6, 45), (0.8, 45), (1.3, 15), (0.5, 45)],
-            Run::Frozen => &[(0.6, 10), (2.6, 60)],
+            Run::Healthy => &[(0.6, 10), (1.5, 45), (2.5, 45), (0.8, 45), (1.3, 15), (0.5, 45)],
+            Run::Frozen => &[(0.6, 10), (2.5, 60)],
             Run::Harsh => &[(0.6, 10), (1.5, 45), (0.5, 45)],
         }
     }
-}
-
-/// As many viewers as one instance is meant for, to see how large it has to be.
-pub fn calibration(balancer: &Balancer) -> Rehearsal {
-    let environment = environment(balancer, &[(1.0, 15)]);
-    Rehearsal::of(SHOW).environment(&environment)
 }
 
 /// The run with its observers.
@@ -78,14 +72,14 @@ fn environment(balancer: &Balancer, levels: &[(f64, u64)]) -> String {
     format!("target = \"{url}\"\ncapacity = {CAPACITY}\nlevels = [{levels}]\n")
 }
 
-/// What users of Zabbix and HAProxy write, as docs/autoscaling-zabbix.md shows it.
+/// What users of Zabbix and HAProxy write, as docs/zabbix.md shows it.
 fn observers(statistics: &Path, api: &str) -> String {
     let (statistics, zabbix) = (statistics.display(), format!("url = \"{api}\"\ntoken = {{ secret = \"zabbix\" }}"));
     format!(
         "[autoscaler]\nevery = \"1s\"\n\
          [autoscaler.supply]\nobserve = \"haproxy\"\nsocket = \"{statistics}\"\nbackend = \"{BACKEND}\"\n\
-         [autoscaler.metrics.cpu]\nobserve = \"zabbix\"\n{zabbix}\nhost = \"{SCALER}\"\nitem = \"{AVERAGE}\"\nstale_after = \"30s\"\n\
-         [autoscaler.activities]\nobserve = \"zabbix\"\n{zabbix}\nscale_out = \"{BUSY}\"\nscale_in = \"{IDLE}\"\n\
+         [autoscaler.metrics.busy]\nobserve = \"zabbix\"\n{zabbix}\nhost = \"{SCALER}\"\nitem = \"{AVERAGE}\"\nstale_after = \"30s\"\n\
+         [autoscaler.activities]\nobserve = \"zabbix\"\n{zabbix}\nscale_out = \"{ARE_BUSY}\"\nscale_in = \"{ARE_IDLE}\"\n\
          [secrets]\nzabbix = {{ env = \"SHOW_ZABBIX_TOKEN\" }}\n"
     )
 }
