@@ -215,7 +215,7 @@ impl<'a> Platform<'a> {
     async fn report(&mut self) -> Result<()> {
         let table = self.balancer.sessions().await?;
         let staying = self.instances.iter().filter(|instance| instance.leaving.is_none());
-        let value = |instance: &Instance| {
+        let value = |instance: &Instance| -> Result<Sent> {
             let open = table.of(instance.slot)?;
             let percent = 100.0 * open as f64 / f64::from(ROOM);
             Ok(Sent { host: instance.name.clone(), key: BUSY, value: format!("{percent:.2}") })

@@ -68,8 +68,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts it. What it says goes into `NAME.log` in the folder, if it says it on standard error; on standard output
-    /// too unless that was set.
+    /// Starts it. What it says goes into `NAME.log` in the folder.
     ///
     /// # Errors
     /// When it cannot be started.

@@ -85,6 +85,7 @@ fn observers(statistics: &Path, api: &str) -> String {
 }
 
 /// One statement about a run.
+#[derive(Clone)]
 pub struct Finding {
     pub what: &'static str,
     pub found: String,
@@ -94,48 +95,64 @@ pub struct Finding {
 /// Holds what the run says against what was done to it and what the platform was told.
 pub fn judge(run: Run, outcome: &Outcome, orders: &[Order]) -> Vec<Finding> {
     let scaler = &outcome.summary["autoscaler"];
-    let code = outcome.exit_code;
-    let verdict = format!("exit code {code:?}, {}", outcome.summary["verdict"]);
-    let changes: Vec<i64> = orders.iter().map(|order| order.change).filter(|change| *change != 0).collect();
-    let mut findings = vec![Finding {
-        what: "the autoscaler was observed",
-        found: scaler["observed"].to_string(),
-        holds: scaler["observed"] == true,
-    }];
-    let mut finding = |what, found: String, holds| findings.push(Finding { what, found, holds });
+    let verdict = |code: i32| Finding {
+        what: if code == 0 { "the run passes" } else { "the run fails" },
+        found: format!("exit code {:?}, {}", outcome.exit_code, outcome.summary["verdict"]),
+        holds: outcome.exit_code == Some(code),
+    };
     match run {
         Run::Healthy => {
-            finding("it passes", verdict, code == Some(0));
-            finding("one out, one more, and both in again", format!("{changes:?}"), changes == [1, 1, -1, -1]);
-            let errors = outcome.count("http.failed", &[]);
-            finding("no viewer met an error", errors.to_string(), errors == 0);
-            let supply = [lowest(scaler, "ready"), highest(scaler, "ready")];
-            finding(
-                "the balancer had from one to three ready",
-                format!("{supply:?}"),
-                supply == [Some(1.0), Some(3.0)],
-            );
-            findings.extend(reactions(scaler, outcome, orders));
+            let supply = [values(scaler, "ready").reduce(f64::min), values(scaler, "ready").reduce(f64::max)];
+            let supplied = Finding {
+                what: "the balancer had from one to three ready",
+                found: format!("{supply:?}"),
+                holds: supply == [Some(1.0), Some(3.0)],
+            };
+            let failed = failed_calls(outcome);
+            let unharmed = Finding { what: "no call failed", found: failed.to_string(), holds: failed == 0 };
+            let told = told(orders, "the platform is told: out, out, in, in", &[1, 1, -1, -1]);
+            [vec![verdict(0), told, supplied, unharmed, faults(scaler, &[])], reactions(scaler, outcome, orders)]
+                .concat()
         }
-        Run::Frozen => {
-            finding("it fails", verdict, code == Some(99));
-            finding("the platform was told nothing", format!("{changes:?}"), changes.is_empty());
-            findings.push(found(outcome, "the scaler is found frozen", "never changed anything"));
-        }
+        Run::Frozen => vec![
+            verdict(99),
+            told(orders, "the platform is told nothing", &[]),
+            faults(scaler, &["frozen", "out_of_band"]),
+        ],
         Run::Harsh => {
-            finding("it fails", verdict, code == Some(99));
-            finding("one out and in again", format!("{changes:?}"), changes == [1, -1]);
-            findings.push(found(outcome, "its errors are found", "while instances left"));
+            vec![verdict(99), told(orders, "the platform is told: out, in", &[1, -1]), faults(scaler, &["harsh"])]
         }
     }
-    findings
 }
 
-fn found(outcome: &Outcome, what: &'static str, words: &str) -> Finding {
-    let text = |finding: &Value| finding["text"].as_str().unwrap_or_default().to_owned();
-    let texts: Vec<String> = outcome.list("findings").iter().map(text).collect();
-    let found = texts.iter().find(|text| text.contains(words));
-    Finding { what, holds: found.is_some(), found: found.cloned().unwrap_or_else(|| texts.join("; ")) }
+fn told(orders: &[Order], what: &'static str, wanted: &[i64]) -> Finding {
+    let changes: Vec<i64> = orders.iter().map(|order| order.change).collect();
+    Finding { what, found: format!("{changes:?}"), holds: changes == wanted }
+}
+
+fn failed_calls(outcome: &Outcome) -> u64 {
+    let unanswered = |call: &Value| outcome.number(&call["failed"], "failed") + outcome.number(&call["cut"], "cut");
+    let statuses = outcome.series("http.response", &[]).into_iter().filter(|series| {
+        series["tags"]["status"]
+            .as_str()
+            .and_then(|status| status.parse::<u16>().ok())
+            .is_none_or(|status| status >= 400)
+    });
+    let refused: u64 = statuses.map(|series| outcome.number(&series["count"], "count")).sum();
+    outcome.list("calls").iter().map(unanswered).sum::<u64>() + refused
+}
+
+/// What the scaler is accused of: the first of these, and the others at the most.
+fn faults(scaler: &Value, wanted: &[&str]) -> Finding {
+    let all = scaler["findings"].as_array();
+    let fails = all.into_iter().flatten().filter(|finding| finding["weight"] == "fail");
+    let kinds: Vec<&str> = fails.filter_map(|finding| finding["kind"].as_str()).collect();
+    let is_named = wanted.first().is_none_or(|named| kinds.contains(named));
+    Finding {
+        what: if wanted.is_empty() { "nothing is held against the scaler" } else { "its fault is named" },
+        found: format!("{kinds:?}"),
+        holds: all.is_some() && is_named && kinds.iter().all(|kind| wanted.contains(kind)),
+    }
 }
 
 /// Each rise of the load was noticed, decided, acted on and served, in this order, and decided when the platform was told.
@@ -176,14 +193,6 @@ fn at_s(started: &str, order: &Order) -> f64 {
     let Ok(started) = parsed else { return f64::NAN };
     let told = order.at.duration_since(UNIX_EPOCH).map_or(f64::NAN, |since| since.as_secs_f64());
     told - started.unix_timestamp_nanos() as f64 / 1e9
-}
-
-fn lowest(scaler: &Value, series: &str) -> Option<f64> {
-    values(scaler, series).reduce(f64::min)
-}
-
-fn highest(scaler: &Value, series: &str) -> Option<f64> {
-    values(scaler, series).reduce(f64::max)
 }
 
 fn values(scaler: &Value, series: &str) -> impl Iterator<Item = f64> {
