@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use clap::Parser;
 use rehearsal_tests::{coordinator, workspace};
 use tokio::net::TcpListener;
@@ -58,7 +58,13 @@ struct Arguments {
 // One thread, which lives as long as everything that it starts.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match play(&Arguments::parse()).await {
+    let arguments = Arguments::parse();
+    let played = tokio::select! {
+        played = play(&arguments) => played,
+        // Whoever stops it gets everything ended in order: the Zabbix server does not end without its database.
+        _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
+    };
+    match played {
         Ok(0) => ExitCode::SUCCESS,
         Ok(wrong) => {
             println!("WRONG: {wrong} statements do not hold");

@@ -1,5 +1,6 @@
 //! Programs in the foreground: each ends with this one, whichever way this one ends.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read as _;
 use std::net::{Ipv4Addr, TcpListener};
@@ -50,12 +51,17 @@ impl Account {
     }
 
     /// A program as this account, which is interrupted when the thread that started it is gone.
-    pub fn command(self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    pub fn command(self, program: impl AsRef<OsStr>) -> Command {
+        self.command_told(program, "INT")
+    }
+
+    /// A program as this account, which gets a signal when the thread that started it is gone.
+    pub fn command_told(self, program: impl AsRef<OsStr>, signal: &str) -> Command {
         let mut command = Command::new("setpriv");
         if self.is_root {
             command.args(["--reuid", ACCOUNT, "--regid", ACCOUNT, "--init-groups"]);
         }
-        command.args(["--pdeathsig", "INT", "--"]).arg(program);
+        command.args(["--pdeathsig", signal, "--"]).arg(program);
         command
     }
 }

@@ -5,4 +5,4 @@ exec 3<>"/dev/tcp/127.0.0.1/$2"
 echo "$1" >&3
 read -r -t 20 answer <&3
 echo "$answer"
-[ "${answer%% *}" = done ]
+[ "${answer%% *}" = "done:" ]
