@@ -86,11 +86,6 @@ impl Process {
         Ok(Self { name: name.to_owned(), child })
     }
 
-    /// Its number.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// How it ended, if it has.
     ///
     /// # Errors
