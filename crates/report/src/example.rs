@@ -147,6 +147,7 @@ fn judged(timeline: &Timeline, firings: &[CueFiring], metrics: &MetricSet, thres
         thresholds,
         breaches: &[],
         generator: &generator,
+        guards: &[],
         autoscaler: &Autoscaler::NotObserved,
         ending: Ending::ByItself,
         agents: &names,

@@ -81,6 +81,7 @@ struct Circumstances {
     rules: &'static [&'static str],
     breaches: Vec<Breach>,
     autoscaler: Autoscaler,
+    guards: Vec<GuardOutcome>,
     ending: Ending,
     unresolved: Vec<UnresolvedCue>,
     firings: Vec<CueFiring>,
@@ -93,6 +94,7 @@ impl Default for Circumstances {
             rules: &["http.failed rate < 1%"],
             breaches: Vec::new(),
             autoscaler: Autoscaler::NotExpected,
+            guards: Vec::new(),
             ending: Ending::ByItself,
             unresolved: Vec::new(),
             firings: Vec::new(),
@@ -117,6 +119,7 @@ impl Circumstances {
             breaches: &self.breaches,
             generator: &Generator::of(timeline.health(), 1),
             autoscaler: &self.autoscaler,
+            guards: &self.guards,
             ending: self.ending,
             agents: &[(1, "a1".to_owned())].into(),
         })
@@ -267,7 +270,23 @@ fn an_autoscaler_without_an_observer_is_told_and_without_words_is_doubted() {
     let text = "info autoscaler: autoscaler not judged: no observer is configured [0, 10)";
     check(&judge(Autoscaler::NotObserved), Verdict::Pass, &[text]);
     let text = "doubt autoscaler: autoscaler not judged: its observer never said anything [0, 10)";
-    check(&judge(Autoscaler::Silent), Verdict::Inconclusive, &[text]);
+    check(&judge(Autoscaler::Silent { why: None }), Verdict::Inconclusive, &[text]);
+    let why = Some("supply: connection: refused".to_owned());
+    let text = "doubt autoscaler: autoscaler not judged: its observer never said anything (supply: connection: refused) [0, 10)";
+    check(&judge(Autoscaler::Silent { why }), Verdict::Inconclusive, &[text]);
+}
+
+#[test]
+fn a_crossed_guard_fails_and_an_unwatched_one_does_as_it_was_to_be_watched() {
+    let judge = |guard| Circumstances { guards: vec![guard], ..Default::default() }.judge(good_run().timeline());
+    check(&judge(GuardOutcome::Held), Verdict::Pass, &[]);
+    let text = "connections was 912 and is to stay below 900".to_owned();
+    let crossed = "error guard: connections was 912 and is to stay below 900: the run was stopped [7, 10)";
+    check(&judge(GuardOutcome::Crossed { at_s: 7.0, text }), Verdict::Fail, &[crossed]);
+    let unseen = |is_observed| GuardOutcome::Unseen { metric: "connections".to_owned(), is_observed };
+    let text = "guard: connections was never seen: its guard protected nothing [0, 10)";
+    check(&judge(unseen(true)), Verdict::Inconclusive, &[&format!("doubt {text}")]);
+    check(&judge(unseen(false)), Verdict::Pass, &[&format!("warning {text}")]);
 }
 
 #[test]
