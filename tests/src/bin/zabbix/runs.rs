@@ -155,11 +155,13 @@ fn faults(scaler: &Value, wanted: &[&str]) -> Finding {
     }
 }
 
-/// Each rise of the load was noticed, decided, acted on and served, in this order, and decided when the platform was told.
+/// Each rise of the load that called for more instances was noticed, decided, acted on and served, in this order, and decided when the platform was told.
 fn reactions(scaler: &Value, outcome: &Outcome, orders: &[Order]) -> Vec<Finding> {
     let none = Vec::new();
     let steps = scaler["steps"].as_array().unwrap_or(&none);
-    let rises: Vec<&Value> = steps.iter().filter(|step| step["direction"] == "up").collect();
+    // The little wave before the end finds enough instances: nothing was to be noticed or decided.
+    let found_none = |step: &&Value| step["readiness_s"].as_f64() != Some(0.0);
+    let rises: Vec<&Value> = steps.iter().filter(|step| step["direction"] == "up").filter(found_none).collect();
     let parts = ["detection_s", "decision_s", "actuation_s", "readiness_s"];
     let split = |step: &&Value| parts.map(|part| step[part].as_f64());
     let splits: Vec<[Option<f64>; 4]> = rises.iter().map(split).collect();
