@@ -9,7 +9,7 @@ use std::collections::btree_map::Entry;
 use rehearsal_metrics::Timeline;
 use rehearsal_observe::{Role, Source, Supply};
 use rehearsal_plan::{AutoscalerPlan, RunTime};
-use rehearsal_verdict::amounts::{count, seconds};
+use rehearsal_verdict::amounts::{counted, seconds};
 use rehearsal_verdict::elasticity::{self, Activity, Assessment, Departure, Failure, Observations, Sample, Series};
 
 use super::load;
@@ -127,12 +127,8 @@ impl Log {
         let skipped: u64 = self.looks.iter().map(|look| look.skipped).sum();
         let worst = self.looks.iter().map(|look| look.late_us).max().unwrap_or_default();
         (late + skipped > 0).then(|| {
-            let worst = seconds(worst as f64 / 1e6);
-            format!(
-                "{} readings of it began late, the worst by {worst}, and {} were left out",
-                count(late),
-                count(skipped)
-            )
+            let (late, worst) = (counted(late, "reading"), seconds(worst as f64 / 1e6));
+            format!("{late} of it began late, the worst by {worst}; {} left out", counted(skipped, "more reading"))
         })
     }
 

@@ -123,7 +123,7 @@ fn what_was_never_seen_is_not_assessed() {
     assert!(assess(&log).is_none() && log.is_silent());
     log.add(look("supply.1", 2.0, ready(6)));
     let seen = assess(&log).unwrap();
-    assert_eq!(seen.load.last(), Some(&(60.0, Some(600.0))), "{:?}", seen.load);
+    assert_eq!(seen.load.last(), Some(&(59.0, Some(590.0))), "{:?}", seen.load);
     assert!(log.assess(&plan(), &timeline(), STARTED, STARTED).is_none(), "the run has no length yet");
 }
 
@@ -147,5 +147,5 @@ fn late_readings_are_counted() {
     let mut log = log();
     assert_eq!(log.lateness(), None);
     log.add(Look { late_us: 2_500_000, skipped: 3, ..look("supply.1", 1.0, ready(1)) });
-    assert_eq!(log.lateness().unwrap(), "1 readings of it began late, the worst by 2.5 s, and 3 were left out");
+    assert_eq!(log.lateness().unwrap(), "1 reading of it began late, the worst by 2.50 s; 3 more readings left out");
 }
