@@ -110,8 +110,8 @@ async fn what_cannot_be_observed_is_told_before_the_start() {
 /// Asks the live run for its picture, as the dashboard does.
 async fn picture(running: &Running) -> Value {
     let control = running.control().await;
-    let (url, token) = (control["url"].as_str().unwrap(), control["token"].as_str().unwrap());
-    let request = Client::new().get(format!("{url}/api/runs/last/autoscaler?from_s=0")).bearer_auth(token);
+    let (address, token) = (control["address"].as_str().unwrap(), control["token"].as_str().unwrap());
+    let request = Client::new().get(format!("http://{address}/api/runs/last/autoscaler?from_s=0")).bearer_auth(token);
     request.send().await.unwrap().json().await.unwrap_or_default()
 }
 

@@ -261,14 +261,14 @@ fn a_band_is_judged_only_where_the_scaler_could_act() {
 
 #[test]
 fn a_short_run_can_show_that_a_band_is_kept_and_not_that_it_is_not() {
-    let mut seen = Observations { to_s: 150.0, ..calm() };
+    let mut seen = Observations { to_s: 180.0, ..calm() };
     during(seen.metrics.get_mut("cpu").unwrap(), 0.0, 100.0, Some(1.0)); // at the lower bound
     let plan = AutoscalerPlan { settle_within: None, ..expected(40) };
     assert_eq!(assess(&plan, &seen).bands[0].share, Some(1.0));
     check(&plan, &seen, &[]);
-    during(seen.metrics.get_mut("cpu").unwrap(), 140.0, 150.0, Some(99.0));
+    during(seen.metrics.get_mut("cpu").unwrap(), 160.0, 180.0, Some(99.0));
     assert_eq!(assess(&plan, &seen).bands[0].share, None);
-    let unknown = "Doubt Unseen: whether the scaler kept cpu in 10–30 is not known: too little of it was seen when the scaler had its chance to react [0, 150)";
+    let unknown = "Doubt Unseen: whether the scaler kept cpu in 10–30 is not known: too little of it was seen when the scaler had its chance to react [0, 180)";
     check(&plan, &seen, &[unknown]);
 }
 
