@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     fn look(at_us: i64, what: What) -> Look {
-        Look { place: "p".into(), at_us, of_us: None, late_us: 0, skipped: 0, gone: Vec::new(), what }
+        Look { place: "p".into(), at_us, of_us: None, took_us: 0, late_us: 0, skipped: 0, gone: Vec::new(), what }
     }
 
     fn place(name: &str, role: Role) -> Place {

@@ -11,8 +11,11 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Look {
     /// The source's table in the environment.
     pub(crate) place: String,
-    /// When its answer was in, in microseconds of run time.
+    /// When it began, in microseconds of run time. What it gave is at least as new: dated so, nothing looks later than it was.
     pub(crate) at_us: i64,
+    /// How long the answer took, in microseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) took_us: u64,
     /// The same of the instant that the value is of, if the source says so; by its clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) of_us: Option<i64>,
@@ -89,7 +92,8 @@ impl Look {
         };
         Look {
             place: sighting.place,
-            at_us: run_us(observation.observed_at),
+            at_us: run_us(observation.observed_at.checked_sub(observation.took).unwrap_or(observation.observed_at)),
+            took_us: micros(observation.took),
             of_us: observation.source_time.map(run_us),
             late_us: micros(sighting.late),
             skipped: sighting.skipped,
@@ -137,7 +141,7 @@ mod tests {
             skipped: 1,
             observation: Observation {
                 observed_at: UNIX_EPOCH + Duration::from_secs(99),
-                took: Duration::ZERO,
+                took: Duration::from_millis(250),
                 source_time: Some(UNIX_EPOCH + Duration::from_secs(90)),
                 outcome,
                 departures: vec![Departure { instance: "web-1".into(), in_flight: Some(2) }],
@@ -153,7 +157,8 @@ mod tests {
     fn the_machines_time_becomes_run_time() {
         let supply = Supply { ready: Some(3), max: Some(40), ..Supply::default() };
         let seen = look(Outcome::Ok(Reading::Supply(supply)));
-        assert_eq!((seen.at_us, seen.of_us, seen.late_us, seen.skipped), (29_000_000, Some(20_000_000), 5_000, 1));
+        assert_eq!((seen.at_us, seen.took_us, seen.of_us), (28_750_000, 250_000, Some(20_000_000)));
+        assert_eq!((seen.late_us, seen.skipped), (5_000, 1));
         assert_eq!(seen.what, What::Supply([None, None, Some(3), None, None, Some(40)]));
         assert_eq!(seen.gone, [("web-1".to_owned(), Some(2))]);
         let at = UNIX_EPOCH + Duration::from_secs(101);

@@ -85,15 +85,15 @@ impl Source {
         self.observer.pace()
     }
 
-    /// For how long a reading stands for what comes after it: until the next one has had its chance, or the one after
-    /// that if one is late.
+    /// For how long a reading stands for what comes after its beginning: until the next one begins, and the one after
+    /// that if one is left out.
     #[must_use]
     pub fn max_age(&self) -> Duration {
         let wait = match self.observer.pace() {
             Pace::Polled => Duration::ZERO,
             Pace::Blocking(wait) => wait,
         };
-        wait + 2 * self.every + self.timeout
+        wait + self.every * 5 / 2
     }
 
     /// Lets a value pass that is young enough. One of unknown age is not.

@@ -116,7 +116,7 @@ pub struct Event {
 /// One reading of a source that tells of the autoscaler under test.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Look {
-    /// When the answer was in, in microseconds of run time.
+    /// When it began, in microseconds of run time.
     pub at_us: i64,
     /// The source's table in the environment.
     pub place: String,

@@ -168,7 +168,7 @@ CREATE TABLE event (
 CREATE TABLE look (
     -- Readings of the sources that tell of the autoscaler under test.
     id INTEGER PRIMARY KEY,
-    at_us INTEGER NOT NULL, -- when the answer was in
+    at_us INTEGER NOT NULL, -- when it began
     place TEXT NOT NULL,    -- the source's table in the environment
     content TEXT NOT NULL   -- JSON: what it gave, or why nothing
 ) STRICT;

@@ -3,6 +3,7 @@
 //! Each test plays as many seeds as the variable `SCALER_SEEDS` says, one without it. Seeds change who comes and goes when.
 //! A run takes over a minute and little of the machine, so `cargo xtask scalers` plays the ways side by side, and
 //! `cargo nextest run` leaves them out.
+#![allow(clippy::print_stdout, reason = "what each run was found to be is worth a line")]
 
 use std::time::Duration;
 

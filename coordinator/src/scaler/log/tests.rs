@@ -23,7 +23,16 @@ fn log() -> Log {
 
 fn look(place: &str, at_s: f64, what: What) -> Look {
     let at_us = STARTED.0 + (at_s * 1e6) as i64;
-    Look { place: format!("autoscaler.{place}"), at_us, of_us: None, late_us: 0, skipped: 0, gone: Vec::new(), what }
+    Look {
+        place: format!("autoscaler.{place}"),
+        at_us,
+        of_us: None,
+        took_us: 0,
+        late_us: 0,
+        skipped: 0,
+        gone: Vec::new(),
+        what,
+    }
 }
 
 fn ready(ready: u64) -> What {

@@ -9,6 +9,9 @@ use super::{Kind, ScalerFinding, Weight};
 use crate::amounts;
 use crate::case::Extent;
 
+/// Less than that out of bounds is the instant between two sources, or the first one of a run.
+const SHORTEST_S: f64 = 1.0;
+
 pub(super) fn judge(view: &View<'_>) -> Vec<ScalerFinding> {
     let mut findings = Vec::new();
     let has_bounds = view.plan.at_least.is_some() || view.plan.at_most.is_some();
@@ -31,6 +34,9 @@ fn outside(view: &View<'_>, is_outside: impl Fn(f64) -> bool, expected: &str) ->
     let (first, last) = (stretches.first()?, stretches.last()?);
     let wanted = view.decided().at(first.from_s)?;
     let lasted_s: f64 = stretches.iter().map(|stretch| stretch.to_s - stretch.from_s).sum();
+    if lasted_s < SHORTEST_S {
+        return None;
+    }
     let what = if view.desired.is_seen() { "wanted" } else { "there" };
     let text = format!(
         "{} {what} at {}, and out of bounds for {} in all; expected was {expected}",

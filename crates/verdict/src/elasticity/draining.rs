@@ -2,13 +2,13 @@
 //!
 //! **Leaving** are the stretches in which instances drain, or in which their number fell because the scaler
 //! wanted fewer, with the plan's grace after them. A number that falls below what is wanted is a crash, and no
-//! scaling. Errors while leaving are compared with those at all other times: more than chance explains are the
+//! scaling. While instances also come, nobody can tell whose doing an error is: that time is left out. Errors while leaving are compared with those at all other times: more than chance explains are the
 //! scaler's doing. With n errors in a time T otherwise, λ = (n + 1) / T · t are to be expected in a time t of
 //! leaving, and λ + 4 √λ may be chance: less than one run in ten thousand has more.
 
 use rehearsal_plan::InFlight;
 
-use super::steps::StepFunction;
+use super::steps::{Change, StepFunction};
 use super::view::{View, seconds};
 use super::{Kind, ScalerFinding, Weight};
 use crate::amounts;
@@ -86,18 +86,27 @@ fn count(errors: &StepFunction, parts: &[Extent]) -> f64 {
     parts.iter().map(|part| errors.integrate(part.from_s, part.to_s, |rate| rate)).fold(0.0, |sum, part| sum + part)
 }
 
-/// Returns the stretches in which instances were leaving, without overlap.
+/// Returns the stretches in which instances were leaving and none came, without overlap.
 fn leaving(view: &View<'_>) -> Vec<Extent> {
-    let grace_s = view.plan.draining.grace.as_secs_f64();
     let draining = view.draining.stretches(|leaving| leaving.is_some_and(|leaving| leaving > 0.0));
-    let mut stretches: Vec<Extent> = draining;
-    for function in [&view.ready, &view.running] {
-        let scaled_in = function.changes().filter(|change| {
+    let scaled_in = [&view.ready, &view.running].into_iter().flat_map(|function| {
+        function.changes().filter(|change| {
             let wanted = view.desired.at(change.at_s);
             change.to < change.from && wanted.is_none_or(|wanted| wanted < change.from)
-        });
-        stretches.extend(scaled_in.map(|change| Extent { from_s: change.after_s, to_s: change.at_s }));
-    }
+        })
+    });
+    let going = draining.into_iter().chain(scaled_in.map(|change| extent_of(&change)));
+    let coming = view.supply().changes().filter(|change| change.to > change.from).map(|change| extent_of(&change));
+    without(with_grace(view, going.collect()), &with_grace(view, coming.collect()))
+}
+
+fn extent_of(change: &Change) -> Extent {
+    Extent { from_s: change.after_s, to_s: change.at_s }
+}
+
+/// Adds the plan's grace to stretches, and makes one of those that overlap.
+fn with_grace(view: &View<'_>, mut stretches: Vec<Extent>) -> Vec<Extent> {
+    let grace_s = view.plan.draining.grace.as_secs_f64();
     stretches.sort_by(|one, other| one.from_s.total_cmp(&other.from_s));
     let mut merged: Vec<Extent> = Vec::new();
     for stretch in stretches {
@@ -108,4 +117,22 @@ fn leaving(view: &View<'_>) -> Vec<Extent> {
         }
     }
     merged
+}
+
+/// Takes stretches out of others; both are in order and without overlap.
+fn without(stretches: Vec<Extent>, out: &[Extent]) -> Vec<Extent> {
+    let mut left = Vec::new();
+    for Extent { mut from_s, to_s } in stretches {
+        let start_s = from_s;
+        for gap in out.iter().filter(|gap| gap.to_s > start_s && gap.from_s < to_s) {
+            if gap.from_s > from_s {
+                left.push(Extent { from_s, to_s: gap.from_s });
+            }
+            from_s = gap.to_s;
+        }
+        if from_s < to_s {
+            left.push(Extent { from_s, to_s });
+        }
+    }
+    left
 }

@@ -176,7 +176,7 @@ fn unproven(view: &View<'_>, answers: &[Answered]) -> Option<ScalerFinding> {
     } else if happened(Answer::Ahead) {
         "whenever the load rose, enough instances were there already".to_owned()
     } else if answers.is_empty() {
-        "the load never called for more instances".to_owned()
+        "no rise of the load beyond what was there lasted for 10 s".to_owned()
     } else {
         return None; // what was not seen is told by itself
     };

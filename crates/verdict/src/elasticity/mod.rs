@@ -209,13 +209,22 @@ fn figures(view: &View<'_>, steps: &[Step]) -> Figures {
     let worst = |of: fn(&Step) -> Option<f64>| steps.iter().filter_map(of).reduce(f64::max);
     let others = [
         ("observed_share", view.run_share(view.supply()).map(|share| 100.0 * share)),
-        ("readiness_s", worst(|step| step.readiness_s)),
+        ("readiness_s", view.steps.iter().filter_map(|step| waited(view, step)).reduce(f64::max)),
         ("overshoot", worst(|step| step.overshoot.filter(|_| step.direction == Direction::Up))),
         ("reversals", flapping::count(view)),
         ("errors_while_draining", draining::errors(view)),
     ];
     figures.extend(others.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
     figures
+}
+
+/// How long a rise of the load waited for its instances; of one that never got them, until the load took it back or
+/// the run ended.
+fn waited(view: &View<'_>, step: &reaction::LoadStep) -> Option<f64> {
+    let rise = reaction::slowest(view.supply(), step);
+    let is_known = rise.direction == Direction::Up && view.supply().is_seen();
+    let until_s = || reaction::readiness(view.supply(), &rise).unwrap_or(rise.opposed_s);
+    is_known.then(|| until_s() - rise.at_s)
 }
 
 impl Series {

@@ -55,11 +55,13 @@ fn judge_one(view: &View<'_>, metric: &str, outage: Extent) -> Option<ScalerFind
         None if never_scaled_out(view, outage) => "and the scaler did not scale out".to_owned(),
         None => return None,
     };
+    let is_named = view.goes_by(metric);
     let (weight, but) = match failure {
         Some(failure) => (Weight::Doubt, format!("; but it may only be that we could not see it ({})", failure.why)),
         None if !wrong.is_empty() && !wrong.iter().any(|change| is_certain(&change)) => {
             (Weight::Doubt, "; but it may have decided that before".to_owned())
         }
+        None if !is_named => (Weight::Doubt, format!("; but nothing in the plan says that it goes by {metric}")),
         None => (Weight::Fail, String::new()),
     };
     let text = format!("{when}, {fault}: {expected}{but}");

@@ -30,8 +30,9 @@ pub(super) fn judge(view: &View<'_>) -> Option<ScalerFinding> {
     let back = view.decided().first(last.change.at_s, view.run.to_s, is_back);
     let to_s = back.map_or(view.run.to_s, |back| back.at_s);
     let text = format!(
-        "far more than the load needs: {} wanted at {}, where it needed {}; up to {} more are allowed",
+        "far more than the load needs: {} {} at {}, where it needed {}; up to {} more are allowed",
         instances(worst.change.to),
+        if view.desired.is_seen() { "wanted" } else { "there" },
         seconds(worst.change.at_s),
         amounts::number(worst.needed),
         amounts::number(worst.allowed),

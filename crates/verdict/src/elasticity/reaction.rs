@@ -39,8 +39,9 @@ pub enum Direction {
     Down,
 }
 
-/// A step of the load and the scaler's answer. Times are in seconds since the step, and `None` where there is
-/// no evidence.
+/// A step of the load and the scaler's answer. Detection, decision, actuation and readiness are those of one rise, the
+/// one that was answered last, in seconds since that rise; the others are in seconds since the step. `None` is where
+/// there is no evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     /// When it began, in seconds of run time.
@@ -51,14 +52,13 @@ pub struct Step {
     pub from: f64,
     /// How many instances were needed after.
     pub to: f64,
-    /// Until a metric left its band on the side of the step.
+    /// Until a metric left its band on the side of the step; `None` if the scaler did not wait for that.
     pub detection_s: Option<f64>,
     /// Until the scaler wanted more, or fewer.
     pub decision_s: Option<f64>,
     /// Until more ran, or fewer.
     pub actuation_s: Option<f64>,
-    /// Until as many were ready as the load needed; of several rises, the one that took longest, each counted
-    /// from its own instant. Only upwards.
+    /// Until as many were ready as the load needed. Only upwards.
     pub readiness_s: Option<f64>,
     /// Until supply covered demand, after a step down also without more than the allowed overshoot, and
     /// stayed so. Only if it did before the next step.
@@ -136,15 +136,19 @@ pub(super) fn load_steps(demand: &StepFunction, supply: &StepFunction, run: Exte
 /// Measures what the scaler did about a step.
 pub(super) fn measure(view: &View<'_>, step: &LoadStep) -> Step {
     let since = |at_s: f64| at_s - step.at_s;
+    let rise = &slowest(view.supply(), step);
+    let since_rise = |at_s: f64| at_s - rise.at_s;
+    let decided_s = decision(view, rise);
+    let noticed_s = detection(view, rise).filter(|at_s| decided_s.is_none_or(|decided_s| *at_s <= decided_s));
     Step {
         at_s: step.at_s,
         direction: step.direction,
         from: step.from,
         to: step.to(),
-        detection_s: detection(view, step).map(since),
-        decision_s: decision(view, step).map(since),
-        actuation_s: moved(&view.running, step).map(|(_, at_s)| since(at_s)),
-        readiness_s: readiness(view.supply(), step),
+        detection_s: noticed_s.map(since_rise),
+        decision_s: decided_s.map(since_rise),
+        actuation_s: moved(&view.running, rise).map(|(_, at_s)| since_rise(at_s)),
+        readiness_s: readiness(view.supply(), rise).map(since_rise),
         settling_s: settled_from(view, step).map(since),
         overshoot: overshoot(view, step),
     }
@@ -188,15 +192,23 @@ fn moved(function: &StepFunction, step: &LoadStep) -> Option<(f64, f64)> {
     Some((sighting.after_s, sighting.at_s))
 }
 
-fn readiness(supply: &StepFunction, step: &LoadStep) -> Option<f64> {
+/// Finds when as many were ready as a rise needs.
+pub(super) fn readiness(supply: &StepFunction, rise: &LoadStep) -> Option<f64> {
+    let is_up = rise.direction == Direction::Up;
+    is_up.then(|| Some(supply.first(rise.at_s, rise.opposed_s, |ready| ready >= rise.to())?.at_s)).flatten()
+}
+
+/// Takes out of a step upwards the rise that was answered last, or the first one that never was; a step down is one.
+pub(super) fn slowest(supply: &StepFunction, step: &LoadStep) -> LoadStep {
     if step.direction == Direction::Down {
-        return None;
+        return step.clone();
     }
-    let mut slowest = 0.0_f64;
-    for (at_s, level) in &step.rises {
-        slowest = slowest.max(supply.first(*at_s, step.opposed_s, |ready| ready >= *level)?.at_s - at_s);
-    }
-    Some(slowest)
+    let levels = std::iter::once(step.from).chain(step.rises.iter().map(|(_, level)| *level));
+    let rises =
+        levels.zip(&step.rises).map(|(from, rise)| LoadStep { at_s: rise.0, from, rises: vec![*rise], ..step.clone() });
+    let waited_s = |rise: &LoadStep| readiness(supply, rise).map_or(f64::INFINITY, |at_s| at_s - rise.at_s);
+    let later = |one: LoadStep, other: LoadStep| if waited_s(&other) > waited_s(&one) { other } else { one };
+    rises.reduce(later).unwrap_or_else(|| step.clone())
 }
 
 /// Compares supply with what the step needed: a load that goes back at the very end of a run makes no overshoot.

@@ -17,7 +17,10 @@ pub(super) fn judge(view: &View<'_>) -> Option<ScalerFinding> {
     }
     let needed_s = within_s + view.plan.settled_for.as_secs_f64();
     let had_time = |step: &&LoadStep| step.reached_s() + needed_s <= step.next_s && step.to() <= view.at_most();
-    let mut judged = view.steps.iter().filter(had_time).peekable();
+    // One that settled in time needed no more of it.
+    let has_settled =
+        |step: &LoadStep| settled_from(view, step).is_some_and(|settled_s| settled_s <= step.reached_s() + within_s);
+    let mut judged = view.steps.iter().filter(|step| had_time(step) || has_settled(step)).peekable();
     if judged.peek().is_none() {
         let text = format!("no step of the load was left alone for long enough to settle within {}", seconds(within_s));
         return Some(ScalerFinding::new(Weight::Doubt, Kind::Unseen, view.run, text));

@@ -173,7 +173,7 @@ fn a_scaler_that_never_had_to_act_has_proven_nothing() {
     seen.demand = flat.clone();
     (seen.desired, seen.running, seen.ready) = (flat.clone(), flat.clone(), flat);
     let plan = AutoscalerPlan { settle_within: None, keep: Vec::new(), ..expected(40) };
-    let text = "Doubt Unseen: nothing shows whether the scaler follows the load: the load never called for more instances [0, 600)";
+    let text = "Doubt Unseen: nothing shows whether the scaler follows the load: no rise of the load beyond what was there lasted for 10 s [0, 600)";
     check(&plan, &seen, &[text]);
     let text = text.replace("Doubt", "Tell");
     check(&AutoscalerPlan { react_within: None, ..plan.clone() }, &seen, &[&text]);
@@ -240,7 +240,11 @@ fn turning_round_with_the_load_is_not_flapping() {
     for (from_s, wanted) in [(310.0, 2.0), (330.0, 5.0), (350.0, 4.0), (370.0, 5.0)] {
         during(&mut seen.desired, from_s, 600.0, Some(wanted));
     }
-    assert_eq!(kinds(&assess(&plan, &seen), Weight::Fail), [Kind::Blind], "the outage made it do so");
+    let keeping = AutoscalerPlan { keep: vec![Keep::new("cpu", 0.0, 100.0)], ..plan.clone() };
+    assert_eq!(kinds(&assess(&keeping, &seen), Weight::Fail), [Kind::Blind], "the outage made it do so");
+    let unsaid = assess(&plan, &seen);
+    assert_eq!(kinds(&unsaid, Weight::Fail), [], "whether the scaler goes by that metric is not said");
+    assert_eq!(kinds(&unsaid, Weight::Doubt), [Kind::Blind]);
 }
 
 #[test]
@@ -270,6 +274,49 @@ fn a_short_run_can_show_that_a_band_is_kept_and_not_that_it_is_not() {
     assert_eq!(assess(&plan, &seen).bands[0].share, None);
     let unknown = "Doubt Unseen: whether the scaler kept cpu in 10–30 is not known: too little of it was seen when the scaler had its chance to react [0, 180)";
     check(&plan, &seen, &[unknown]);
+}
+
+#[test]
+fn the_times_of_a_ramp_are_those_of_one_rise() {
+    let mut seen = calm();
+    during(&mut seen.demand, 104.0, 600.0, Some(6.0)); // a second rise of the same step
+    for (series, at_s) in [(&mut seen.desired, 125.0), (&mut seen.running, 135.0), (&mut seen.ready, 170.0)] {
+        during(series, at_s, 600.0, Some(6.0));
+    }
+    let step = &assess(&expected(40), &seen).steps[0];
+    let times = (step.detection_s, step.decision_s, step.actuation_s, step.readiness_s);
+    assert_eq!(times, (Some(6.0), Some(21.0), Some(31.0), Some(66.0)), "{step:?}");
+}
+
+#[test]
+fn instances_that_never_came_count_in_the_figure_of_those_that_did() {
+    let mut seen = calm();
+    assert_eq!(assess(&expected(40), &seen).figures["readiness_s"], 50.0);
+    during(&mut seen.demand, 300.0, 600.0, Some(9.0));
+    let assessment = assess(&expected(40), &seen);
+    assert_eq!(assessment.steps[1].readiness_s, None);
+    assert_eq!(assessment.figures["readiness_s"], 300.0, "for as long as was seen");
+}
+
+#[test]
+fn a_step_that_settled_in_time_needed_no_more_of_it() {
+    let mut seen = calm();
+    for series in [&mut seen.demand, &mut seen.desired, &mut seen.running, &mut seen.ready] {
+        during(series, 200.0, 600.0, Some(4.0));
+    }
+    let plan = AutoscalerPlan { settle_within: Some(secs(480)), keep: Vec::new(), ..expected(40) };
+    check(&plan, &seen, &[]);
+    let never = AutoscalerPlan { settled_for: secs(480), ..plan };
+    let doubt = "Doubt Unseen: no step of the load was left alone for long enough to settle within 480 s [0, 600)";
+    check(&never, &seen, &[doubt]);
+}
+
+#[test]
+fn an_instant_out_of_bounds_is_none() {
+    let mut seen = calm();
+    seen.desired.samples.insert(0, (-0.5, Some(0.0)));
+    seen.desired.samples[1].0 = 0.4;
+    check(&expected(40), &seen, &[]);
 }
 
 #[test]

@@ -109,15 +109,20 @@ impl<'a> View<'a> {
         function.is_seen().then_some(share)
     }
 
+    /// Whether the plan says that the scaler goes by a metric.
+    pub(super) fn goes_by(&self, metric: &str) -> bool {
+        let kept = self.plan.keep.iter().map(|keep| &keep.band.metric);
+        kept.chain(self.plan.backlogs.iter().map(|backlog| &backlog.metric)).any(|named| named == metric)
+    }
+
     /// Finds the outages of the metrics that the plan has expectations of, or else of all that are observed.
     /// What was not yet seen at all is no outage.
     fn find_outages(&self) -> Vec<(&'a str, Extent)> {
         let longer_than_s = self.plan.outage.longer_than.as_secs_f64();
-        let kept = self.plan.keep.iter().map(|keep| &keep.band.metric);
-        let named: Vec<&String> = kept.chain(self.plan.backlogs.iter().map(|backlog| &backlog.metric)).collect();
+        let names_any = !self.plan.keep.is_empty() || !self.plan.backlogs.is_empty();
         let mut outages = Vec::new();
         for (name, function) in &self.metrics {
-            let is_watched = named.is_empty() || named.iter().any(|metric| metric == name);
+            let is_watched = !names_any || self.goes_by(name);
             let missing = function.stretches(|value| value.is_none()).into_iter();
             let long = missing.filter(|part| part.from_s > self.run.from_s && part.to_s - part.from_s > longer_than_s);
             outages.extend(long.filter(|_| is_watched).map(|part| (*name, self.certainly_missing(name, part))));
