@@ -22,7 +22,7 @@ fn look(parts: &str, toml: &str) -> Validated {
 fn plan(parts: &str) -> Plan {
     let found = look(parts, OBSERVED);
     assert_eq!(found.diagnostics, []);
-    found.plan.unwrap()
+    found.plan.expect("a plan without mistakes is there")
 }
 
 fn told(found: &Validated, severity: Severity) -> Vec<String> {
