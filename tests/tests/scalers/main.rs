@@ -12,54 +12,15 @@ use rehearsal_tests::{Outcome, Rehearsal};
 /// Many times what a run takes, on a machine that is busy with others.
 const BOUND: Duration = Duration::from_secs(240);
 
-/// Thirty users come, and ninety more at ten a second. One in three stays, wherever it is; the others go half a minute
-/// later, each in its own moment.
-/// An instance serves 40 users at full speed and is planned for 30; the scaler aims at 22.
-const SCENARIO: &str = r#"
-fn plan() {
-    #{
-        load: curve("viewers.csv").each_stays("82s"),
-        ends_after: "80s",
-        thresholds: ["http.failed rate < 99%"],
-        autoscaler: autoscaler().capacity(30).react_within("15s").keep("cpu", 25, 75, 0.6).at_least(2).at_most(20)
-            .outage(#{ longer_than: "5s" }),
-    }
-}
-
-fn user() {
-    http::post("/auth/guest");
-    let socket = websocket("/socket");
-    every("2s", || http::get("/api/heartbeat")).random_phase();
-    if chance(0.67) { after(between("35s", "45s"), || leave()); }
-}
-"#;
-
-const ENVIRONMENT: &str = r#"
-target = "demo"
-[agents]
-count = 1
-[demo]
-autoscaler = "WAY"
-capacity = 40
-boot = "2s"
-drain = "3s"
-[autoscaler]
-every = "1s"
-supply = { observe = "demo" }
-metrics = { cpu = { observe = "demo" } }
-activities = { observe = "demo" }
-"#;
-
-/// Newcomers come no faster than instances boot: nobody is refused by a scaler that follows.
-fn viewers() -> String {
-    let peak = (12..21).map(|second| format!("{second},10\n"));
-    ["seconds,users\n0,30\n".to_owned()].into_iter().chain(peak).collect()
-}
+/// What is shipped to try it with.
+const SCENARIO: &str = include_str!("../../../scenarios/scaling.rhai");
+const ENVIRONMENT: &str = include_str!("../../../scenarios/environments/scaling.toml");
+const VIEWERS: &str = include_str!("../../../scenarios/viewers.csv");
 
 async fn play(way: &str, seed: u64) -> Outcome {
-    let rehearsal =
-        Rehearsal::of(SCENARIO).environment(&ENVIRONMENT.replace("WAY", way)).file("viewers.csv", &viewers());
-    rehearsal.arguments(["--seed", &seed.to_string()]).bound(BOUND).run().await
+    let rehearsal = Rehearsal::of(SCENARIO).environment(ENVIRONMENT).file("viewers.csv", VIEWERS);
+    let words = ["--seed".to_owned(), seed.to_string(), "--set".to_owned(), format!("demo.autoscaler={way}")];
+    rehearsal.arguments(words).bound(BOUND).run().await
 }
 
 /// The kinds of findings about the scaler that fail a run.
