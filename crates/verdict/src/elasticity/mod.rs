@@ -33,6 +33,7 @@ mod draining;
 mod outage;
 mod backlog;
 mod coverage;
+mod fullness;
 
 mod finding;
 mod file;
@@ -174,6 +175,7 @@ pub fn assess(plan: &AutoscalerPlan, observations: &Observations) -> Assessment 
     let steps: Vec<Step> = view.steps.iter().map(|step| reaction::measure(&view, step)).collect();
     let bands = bands::measure(&view);
     let mut findings = coverage::judge(&view);
+    findings.extend(fullness::judge(&view));
     findings.extend(lateness::judge(&view));
     findings.extend(settling::judge(&view));
     findings.extend(overshoot::judge(&view));

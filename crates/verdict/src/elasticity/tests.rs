@@ -311,6 +311,30 @@ fn a_step_that_settled_in_time_needed_no_more_of_it() {
     check(&never, &seen, &[doubt]);
 }
 
+/// What is answered cannot show what could not be.
+#[test]
+fn full_instances_hide_what_a_load_of_requests_needs() {
+    let plan = AutoscalerPlan {
+        capacity: Some(Capacity::Requests(10.0)),
+        keep: Vec::new(),
+        settle_within: None,
+        ..expected(40)
+    };
+    let mut seen = calm();
+    let answered = |at_s: i32| (f64::from(at_s), Some(if at_s < 150 { 19.0 } else { 30.0 }));
+    seen.load = Series::new((0..600).map(answered).collect(), 1.5);
+    let full = "Doubt Unseen: up to 2 instances were full for 150 s from 0 s on: more requests per second could not be answered, so the load may have needed more; give the capacity in users, or let the load find room [0, 150)";
+    check(&plan, &seen, &[full]);
+    let users = AutoscalerPlan { capacity: Some(Capacity::Users(10.0)), ..plan.clone() };
+    check(&users, &seen, &[]);
+    seen.load
+        .samples
+        .iter_mut()
+        .filter(|sample| (70.0..80.0).contains(&sample.0))
+        .for_each(|sample| sample.1 = Some(15.0));
+    check(&plan, &seen, &[]);
+}
+
 #[test]
 fn an_instant_out_of_bounds_is_none() {
     let mut seen = calm();
