@@ -125,11 +125,14 @@ impl Log {
     pub(crate) fn lateness(&self) -> Option<String> {
         let late = self.looks.iter().filter(|look| look.late_us >= LATE_US).count() as u64;
         let skipped: u64 = self.looks.iter().map(|look| look.skipped).sum();
-        let worst = self.looks.iter().map(|look| look.late_us).max().unwrap_or_default();
-        (late + skipped > 0).then(|| {
-            let (late, worst) = (counted(late, "reading"), seconds(worst as f64 / 1e6));
-            format!("{late} of it began late, the worst by {worst}; {} left out", counted(skipped, "more reading"))
-        })
+        let worst = seconds(self.looks.iter().map(|look| look.late_us).max().unwrap_or_default() as f64 / 1e6);
+        let late = (late > 0).then(|| format!("{} of it began late, the worst by {worst}", counted(late, "reading")));
+        let skipped = (skipped > 0).then(|| {
+            let were = if skipped == 1 { "was" } else { "were" };
+            format!("{} of it {were} left out, because those before took too long", counted(skipped, "reading"))
+        });
+        let told: Vec<String> = late.into_iter().chain(skipped).collect();
+        (!told.is_empty()).then(|| told.join("; "))
     }
 
     /// The plan with the bounds that the platform told: beyond its maximum there is nothing that a scaler could do.

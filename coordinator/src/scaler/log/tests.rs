@@ -156,5 +156,10 @@ fn late_readings_are_counted() {
     let mut log = log();
     assert_eq!(log.lateness(), None);
     log.add(Look { late_us: 2_500_000, skipped: 3, ..look("supply.1", 1.0, ready(1)) });
-    assert_eq!(log.lateness().unwrap(), "1 reading of it began late, the worst by 2.50 s; 3 more readings left out");
+    let late = "1 reading of it began late, the worst by 2.50 s";
+    let skipped = "3 readings of it were left out, because those before took too long";
+    assert_eq!(log.lateness().unwrap(), format!("{late}; {skipped}"));
+    let only_skipped = Look { skipped: 1, ..look("supply.1", 1.0, ready(1)) };
+    let log = Log { looks: vec![only_skipped], ..Log::default() };
+    assert_eq!(log.lateness().unwrap(), "1 reading of it was left out, because those before took too long");
 }
