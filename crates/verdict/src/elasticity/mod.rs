@@ -33,6 +33,7 @@ mod draining;
 mod outage;
 mod backlog;
 mod coverage;
+mod contradiction;
 mod fullness;
 
 mod finding;
@@ -185,6 +186,9 @@ pub fn assess(plan: &AutoscalerPlan, observations: &Observations) -> Assessment 
     findings.extend(draining::judge(&view));
     findings.extend(outage::judge(&view));
     findings.extend(backlog::judge(&view));
+    let contradictions = contradiction::judge(&view);
+    contradiction::demote(&mut findings, &contradictions);
+    findings.extend(contradictions);
     findings.sort_by(|one, other| one.weight.cmp(&other.weight).then(one.from_s.total_cmp(&other.from_s)));
     let mut activities = observations.activities.clone();
     activities.sort_by(|one, other| one.at_s.total_cmp(&other.at_s));

@@ -180,7 +180,9 @@ fn a_scaler_that_never_had_to_act_has_proven_nothing() {
     during(&mut seen.demand, 540.0, 600.0, Some(3.0));
     let text = "Doubt Unseen: nothing shows whether the scaler follows the load: the run ended before 90 s had passed since the load rose [0, 600)";
     check(&plan, &seen, &[text]);
-    seen.ready.samples.iter_mut().for_each(|sample| sample.1 = Some(9.0));
+    for series in [&mut seen.running, &mut seen.ready] {
+        during(series, 0.0, 600.0, Some(9.0));
+    }
     let text = "Doubt Unseen: nothing shows whether the scaler follows the load: whenever the load rose, enough instances were there already [0, 600)";
     check(&plan, &seen, &[text]);
 }
@@ -333,6 +335,29 @@ fn full_instances_hide_what_a_load_of_requests_needs() {
         .filter(|sample| (70.0..80.0).contains(&sample.0))
         .for_each(|sample| sample.1 = Some(15.0));
     check(&plan, &seen, &[]);
+}
+
+#[test]
+fn sources_that_contradict_each_other_fail_nobody() {
+    let plan = AutoscalerPlan { settle_within: None, keep: Vec::new(), ..expected(40) };
+    let mut seen = calm();
+    for series in [&mut seen.desired, &mut seen.running, &mut seen.ready] {
+        during(series, 0.0, 600.0, Some(2.0)); // a page that stands still
+    }
+    assert_eq!(kinds(&assess(&plan, &seen), Weight::Fail), [Kind::Frozen]);
+    let decisions = |times: &[f64]| times.iter().map(|at_s| Activity { at_s: *at_s, change: 1 }).collect();
+    seen.activities = decisions(&[120.0]);
+    assert_eq!(kinds(&assess(&plan, &seen), Weight::Fail), [Kind::Frozen], "one may have been taken back");
+    seen.activities = decisions(&[120.0, 140.0]);
+    let doubted = assess(&plan, &seen);
+    assert_eq!(
+        (kinds(&doubted, Weight::Fail), kinds(&doubted, Weight::Doubt)),
+        (vec![], vec![Kind::Frozen, Kind::Unseen])
+    );
+    let mut seen = calm();
+    during(&mut seen.running, 0.0, 600.0, Some(0.0)); // of something else
+    let impossible = "Doubt Unseen: 2 were ready where 0 ran, and so for 600 s in all: one of the two numbers is not of these instances [0, 600)";
+    check(&plan, &seen, &[impossible]);
 }
 
 #[test]
