@@ -7,7 +7,7 @@
 use rehearsal_plan::Capacity;
 
 use super::steps::Common;
-use super::view::{View, instances, seconds};
+use super::view::{View, instances_were, seconds};
 use super::{Kind, ScalerFinding, Weight};
 use crate::case::Extent;
 
@@ -29,9 +29,9 @@ pub(super) fn judge(view: &View<'_>) -> Option<ScalerFinding> {
     }
     let (extent, ready) = longest.filter(|(extent, _)| extent.to_s - extent.from_s > view.reaction_s())?;
     let text = format!(
-        "{} full for {} from {} on: more requests per second could not be answered, so the load may have needed more; \
+        "at most {} full for {} from {} on: more requests per second could not be answered, so the load may have needed more; \
          give the capacity in users, or let the load find room",
-        if ready == 1.0 { "1 instance was".to_owned() } else { format!("up to {} were", instances(ready)) },
+        instances_were(ready),
         seconds(extent.to_s - extent.from_s),
         seconds(extent.from_s),
     );

@@ -7,9 +7,9 @@
 
 use std::time::Duration;
 
-use super::reaction::{Direction, ENOUGH, LoadStep};
-use super::steps::Sighting;
-use super::view::{View, instances, seconds};
+use super::reaction::{Direction, ENOUGH, HOLD_S, LoadStep};
+use super::steps::{Common, Sighting};
+use super::view::{View, instances, instances_were, seconds};
 use super::{Kind, ScalerFinding, Weight};
 use crate::amounts;
 use crate::case::Extent;
@@ -133,7 +133,8 @@ fn shortage(view: &View<'_>, late: Option<&ScalerFinding>) -> Option<ScalerFindi
         let needed = view.demand.lowest(from_s, to_s).map(|needed| needed.min(view.at_most()));
         known_s >= ENOUGH * reaction_s && view.supply().highest(from_s, to_s) < needed
     };
-    let is_told = |since_s: f64| late.is_some_and(|late| (late.from_s..=late.to_s).contains(&since_s));
+    // A rise is a rise when demand has stayed: supply may have been short a little before.
+    let is_told = |since_s: f64| late.is_some_and(|late| (late.from_s - HOLD_S..=late.to_s).contains(&since_s));
     let mut overdue = Vec::new();
     let mut since_s = None;
     for part in &common {
@@ -145,11 +146,13 @@ fn shortage(view: &View<'_>, late: Option<&ScalerFinding>) -> Option<ScalerFindi
         }
     }
     let (first, last) = (overdue.first()?, overdue.last()?);
+    let missing = |part: &&&Common| part.one.min(view.at_most()) - part.other;
+    let worst = overdue.iter().max_by(|one, other| missing(one).total_cmp(&missing(other)))?;
     let extent = Extent { from_s: (first.to_s - reaction_s).max(view.run.from_s), to_s: last.to_s };
     let text = format!(
-        "{} were ready where the load needed {}: supply had been too low for more than {} by {}, without a rise of the load",
-        instances(first.other),
-        amounts::number(first.one),
+        "{} ready where the load needed {}: supply had been too low for more than {} by {}, without a rise of the load",
+        instances_were(worst.other),
+        amounts::number(worst.one),
         seconds(reaction_s),
         seconds(first.to_s),
     );

@@ -325,7 +325,7 @@ fn full_instances_hide_what_a_load_of_requests_needs() {
     let mut seen = calm();
     let answered = |at_s: i32| (f64::from(at_s), Some(if at_s < 150 { 19.0 } else { 30.0 }));
     seen.load = Series::new((0..600).map(answered).collect(), 1.5);
-    let full = "Doubt Unseen: up to 2 instances were full for 150 s from 0 s on: more requests per second could not be answered, so the load may have needed more; give the capacity in users, or let the load find room [0, 150)";
+    let full = "Doubt Unseen: at most 2 instances were full for 150 s from 0 s on: more requests per second could not be answered, so the load may have needed more; give the capacity in users, or let the load find room [0, 150)";
     check(&plan, &seen, &[full]);
     let users = AutoscalerPlan { capacity: Some(Capacity::Users(10.0)), ..plan.clone() };
     check(&users, &seen, &[]);

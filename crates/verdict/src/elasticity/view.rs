@@ -164,3 +164,8 @@ pub(super) fn instances(number: f64) -> String {
     }
     format!("{} instances", amounts::number(number))
 }
+
+/// Writes a number of instances as what a sentence is about: `1 instance was`, `3 instances were`.
+pub(super) fn instances_were(number: f64) -> String {
+    format!("{} {}", instances(number), if number == 1.0 { "was" } else { "were" })
+}
