@@ -14,8 +14,8 @@ impl Conductor {
         let look = Look::of(sighting, (self.now(), SystemTime::now()));
         let (look, told) = self.scaler.seen.add(look);
         self.keeper.look(look);
-        for (guard, text) in told {
-            self.note(EventKind::Threshold, guard, text);
+        for (about, text) in told {
+            self.note(EventKind::Run, about, text);
         }
     }
 

@@ -71,6 +71,11 @@ impl Log {
         }
     }
 
+    /// Whether a look is the first of its source, and failed: then the source is probably described wrongly.
+    pub(crate) fn is_false_start(&self, look: &Look) -> bool {
+        matches!(look.what, What::Error(_)) && !self.looks.iter().any(|known| known.place == look.place)
+    }
+
     /// The source of a look.
     pub(crate) fn place_of(&self, look: &Look) -> Option<&Place> {
         self.places.iter().find(|place| place.place == look.place)

@@ -9,7 +9,7 @@ use rehearsal_verdict::elasticity::Assessment;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::look::Look;
+use super::look::{Look, What};
 use super::{Guards, Log};
 
 /// Sightings that wait for the conductor.
@@ -70,10 +70,13 @@ impl Watching {
 impl Seen {
     /// Takes a look in. Gives what of it is new, to be stored, and what people should know.
     pub(crate) fn add(&mut self, look: Look) -> (&Look, Vec<(String, String)>) {
-        let told = match self.log.place_of(&look) {
+        let mut told = match self.log.place_of(&look) {
             Some(place) => self.guards.see(&look, place),
             None => Vec::new(),
         };
+        if let (true, What::Error(why)) = (self.log.is_false_start(&look), &look.what) {
+            told.push((look.place.clone(), format!("cannot be read: {why}")));
+        }
         (self.log.add(look), told)
     }
 }

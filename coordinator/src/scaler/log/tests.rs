@@ -152,6 +152,16 @@ fn the_platforms_maximum_is_a_ceiling() {
 }
 
 #[test]
+fn a_source_that_fails_from_the_first_is_told_once() {
+    let mut log = log();
+    let failed = look("supply.1", 1.0, What::Error("connection: refused".into()));
+    assert!(log.is_false_start(&failed));
+    log.add(failed.clone());
+    assert!(!log.is_false_start(&failed), "it is known");
+    assert!(!log.is_false_start(&look("supply.2", 1.0, What::Missing("nothing yet".into()))), "it answers");
+}
+
+#[test]
 fn late_readings_are_counted() {
     let mut log = log();
     assert_eq!(log.lateness(), None);
