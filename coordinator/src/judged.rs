@@ -108,9 +108,9 @@ fn autoscaler_row(autoscaler: &Autoscaler, prepared: &Prepared, outcome: &Outcom
     match autoscaler {
         Autoscaler::Observed(assessment) => AutoscalerRow::Judged(assessment.clone()),
         Autoscaler::NotObserved => AutoscalerRow::not_judged("no observer is configured"),
-        Autoscaler::Silent { why: None } => AutoscalerRow::not_judged("the configured observer never said anything"),
-        Autoscaler::Silent { why: Some(why) } => {
-            AutoscalerRow::not_judged(format!("the configured observer never said anything ({why})"))
+        Autoscaler::Silent { why } => {
+            let why = why.iter().map(|why| format!(" ({why})")).collect::<String>();
+            AutoscalerRow::not_judged(format!("the configured observer never said anything{why}"))
         }
         Autoscaler::NotExpected => match assess(prepared, outcome) {
             Some(seen) => AutoscalerRow::Judged(Box::new(seen)),

@@ -147,12 +147,11 @@ impl Run {
             anyhow::anyhow!("observing the autoscaler: {}", all.join("; "))
         })?;
         let watching = Watching::start(sources, &setup.plan.guards);
-        let (doors_of_run, director_of_run) = (&mut doors, director.clone());
         let scene = Scene {
             folder: &folder,
             keeper,
-            doors: doors_of_run,
-            director: director_of_run,
+            doors: &mut doors,
+            director: director.clone(),
             clock,
             past,
             followed,
