@@ -75,6 +75,14 @@ impl Options {
     }
 }
 
+/// Takes the keys that nobody knows out of a map, so that all of them can be told and the others read.
+pub(crate) fn take_unknown(map: &mut Map, known: &[&str]) -> Vec<String> {
+    let unknown: Vec<String> =
+        map.keys().filter(|key| !known.contains(&key.as_str())).map(ToString::to_string).collect();
+    unknown.iter().for_each(|key| drop(map.remove(key.as_str())));
+    unknown
+}
+
 /// The message for a key that nobody knows.
 pub(crate) fn unknown(of: &str, key: &str, known: &[&str]) -> String {
     match nearest(key, known.iter().copied()) {

@@ -9,7 +9,7 @@ use rehearsal_plan::{
 use rhai::{Dynamic, Engine, ImmutableString, Map, NativeCallContext};
 
 use super::plan::{duration, note, number, or_noted, whole};
-use crate::options::Options;
+use crate::options::{Options, take_unknown};
 use crate::value::{number_of, text_of};
 
 /// What leaving instances may have in flight, by the words of scripts.
@@ -183,10 +183,7 @@ fn or_told<T>(context: &NativeCallContext, read: Result<T, String>) -> Option<T>
 
 /// The options of a word; all keys that it does not know are told, and the others are read.
 fn options_of(context: &NativeCallContext, mut map: Map, known: &[&str]) -> Option<Options> {
-    let unknown: Vec<String> =
-        map.keys().filter(|key| !known.contains(&key.as_str())).map(ToString::to_string).collect();
-    for key in unknown {
-        map.remove(key.as_str());
+    for key in take_unknown(&mut map, known) {
         note(context, crate::options::unknown(&format!("{}()", context.fn_name()), &key, known));
     }
     or_told(context, Options::new("the autoscaler's plan", map, known))

@@ -11,7 +11,7 @@ use super::Findings;
 use crate::api::data::Csv;
 use crate::api::plan::take_noted;
 use crate::diagnostic::{Severity, find_literal};
-use crate::options::{Options, PLAN, SCENARIO};
+use crate::options::{Options, PLAN, SCENARIO, take_unknown};
 use crate::program::Program;
 use crate::value::text_of;
 
@@ -91,10 +91,7 @@ impl Reader<'_, '_> {
 
     /// The options of a map; keys that nobody knows are told and left out.
     fn options(&mut self, of: &'static str, mut map: Map, known: &[&str]) -> Option<Options> {
-        let unknown: Vec<String> =
-            map.keys().filter(|key| !known.contains(&key.as_str())).map(ToString::to_string).collect();
-        for key in unknown {
-            map.remove(key.as_str());
+        for key in take_unknown(&mut map, known) {
             self.error_at(&key, crate::options::unknown(of, &key, known));
         }
         self.noted(Options::new(of, map, known))
