@@ -3,7 +3,11 @@
 //! The CSV is read by the names in its header, since columns differ between versions. A server in maintenance is no
 //! instance: the free slots of a `server-template` look like that. The row `BACKEND` closes its backend, so
 //! an answer without it was cut off and would miss servers.
+//!
+//! HAProxy calls a server UP from the moment that it is let in, before any check has reached it. Such a server is ready
+//! only once a check has passed.
 
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
@@ -25,6 +29,8 @@ struct HaProxy {
     reach: Reach,
     backend: String,
     tells: Tells,
+    /// The servers that passed a check since they were let in.
+    proven: BTreeSet<String>,
 }
 
 enum Reach {
@@ -63,7 +69,7 @@ pub fn make(settings: &mut Settings<'_>, role: Role) -> Option<Box<dyn Observer>
             settings.require("column", settings::text).map(|column| Tells::Cell { server, column })
         }
     };
-    Some(Box::new(HaProxy { reach: reach?, backend: backend?, tells: tells? }))
+    Some(Box::new(HaProxy { reach: reach?, backend: backend?, tells: tells?, proven: BTreeSet::new() }))
 }
 
 impl Observer for HaProxy {
@@ -78,7 +84,7 @@ impl Observer for HaProxy {
             };
             let rows = rows(&text, &self.backend)?;
             match &self.tells {
-                Tells::Supply => Ok(Reading::Supply(supply(&rows)?).into()),
+                Tells::Supply => Ok(Reading::Supply(supply(&rows, &mut self.proven)?).into()),
                 Tells::Cell { server, column } => Ok(Reading::Metric(cell(&rows, server, column)?).into()),
             }
         })
@@ -146,25 +152,36 @@ fn rows<'a>(text: &'a [u8], backend: &str) -> Result<Vec<Row<'a>>, Failure> {
 }
 
 /// Counts the servers by their state. Running are all but those in maintenance, whether they pass their checks or not.
-fn supply(rows: &[Row<'_>]) -> Result<Supply, Failure> {
+fn supply(rows: &[Row<'_>], proven: &mut BTreeSet<String>) -> Result<Supply, Failure> {
     let (mut running, mut ready, mut draining) = (0, 0, 0);
+    let mut up = BTreeSet::new();
     for row in rows.iter().filter(|row| row.server != TOTAL && row.server != "FRONTEND") {
         let status = row.cell("status").ok_or_else(|| Failure::format("the statistics have no column `status`"))?;
         // `UP 1/3` is a server that is going down, `DOWN (agent)` says who found it so.
         let (is_ready, is_draining) = match status.split(' ').next().unwrap_or_default() {
             "MAINT" => continue,
-            "UP" => (1, 0),
+            "UP" => (proven.contains(&row.server) || has_passed(row), false),
             // `no check`: HAProxy sends work there and knows no more.
-            "no" => (1, 0),
-            "DRAIN" | "NOLB" => (0, 1),
-            "DOWN" => (0, 0),
+            "no" => (true, false),
+            "DRAIN" | "NOLB" => (false, true),
+            "DOWN" => (false, false),
             _ => return Err(Failure::format(format!("unknown status of a server: {}", quoted(status)))),
         };
         running += 1;
-        ready += is_ready;
-        draining += is_draining;
+        ready += u64::from(is_ready);
+        draining += u64::from(is_draining);
+        up.extend(is_ready.then(|| row.server.clone()));
     }
+    *proven = up;
     Ok(Supply { running: Some(running), ready: Some(ready), draining: Some(draining), ..Supply::default() })
+}
+
+/// Whether the last check of a server passed. One that comes back from maintenance still shows how its last check
+/// before that ended. Where the column says nothing, as with agent checks alone, the status has to be believed.
+fn has_passed(row: &Row<'_>) -> bool {
+    let last = row.cell("check_status").unwrap_or_default();
+    let last = last.strip_prefix("* ").unwrap_or(last); // the next check is on its way
+    matches!(last, "" | "L4OK" | "L6OK" | "L7OK" | "L7OKC" | "PROCOK")
 }
 
 fn cell(rows: &[Row<'_>], server: &str, column: &str) -> Result<f64, Failure> {
@@ -182,7 +199,8 @@ mod tests {
 
     fn read(body: &str) -> Result<Supply, String> {
         let text = format!("{HEADER}{body}");
-        rows(text.as_bytes(), "web").and_then(|rows| supply(&rows)).map_err(|failure| failure.to_string())
+        let rows = rows(text.as_bytes(), "web");
+        rows.and_then(|rows| supply(&rows, &mut BTreeSet::new())).map_err(|failure| failure.to_string())
     }
 
     #[test]
@@ -207,6 +225,24 @@ mod tests {
                 Supply { running: Some(running), ready: Some(ready), draining: Some(draining), ..Supply::default() };
             assert_eq!(read(&body), Ok(expected), "{status}");
         }
+    }
+
+    #[test]
+    fn a_server_is_ready_once_a_check_has_passed() {
+        let mut proven = BTreeSet::new();
+        let mut ready = |status: &str, check: &str| {
+            let text = format!("# pxname,svname,status,check_status,\nweb,s1,{status},{check},\nweb,BACKEND,UP,,\n");
+            supply(&rows(text.as_bytes(), "web").unwrap(), &mut proven).unwrap().ready.unwrap()
+        };
+        assert_eq!(ready("UP 1/2", "INI"), 0, "let in, and not checked yet");
+        assert_eq!(ready("UP", "L7OK"), 1);
+        assert_eq!(ready("UP", "* L7OK"), 1);
+        assert_eq!(ready("UP 1/2", "L7STS"), 1, "one failed check takes nothing away while HAProxy sends work there");
+        assert_eq!(ready("DOWN", "L4CON"), 0);
+        assert_eq!(ready("MAINT", ""), 0);
+        assert_eq!(ready("UP 1/2", "L4CON"), 0, "let in again, with how its last check ended");
+        assert_eq!(ready("UP", "L4OK"), 1);
+        assert_eq!(ready("UP", ""), 1, "nobody checks it");
     }
 
     #[test]

@@ -26,6 +26,8 @@ backend web
     server one SERVER check inter 50ms fall 1 rise 1
     server two SERVER check inter 50ms fall 1 rise 1
     server-template slot 3 127.0.0.1:9 disabled
+backend young
+    server-template slot 1 127.0.0.1:9 check inter 2s disabled
 ";
 
 /// Says something on the admin socket.
@@ -72,6 +74,13 @@ async fn a_real_haproxy_tells_its_servers_apart() {
     tell(socket, "disable health web/two").await.unwrap();
     tell(socket, "set server web/two health down").await.unwrap();
     check("running 1 ready 0 draining 0").await;
+
+    let young = ways[0].replace("web", "young");
+    assert_eq!(read("supply", &young).await, "running 0 ready 0 draining 0");
+    tell(socket, "set server young/slot1 state ready").await.unwrap();
+    let table = tell(socket, "show stat").await.unwrap();
+    assert!(table.lines().any(|line| line.starts_with("young,slot1,") && line.contains(",UP")), "{table}");
+    assert_eq!(read("supply", &young).await, "running 1 ready 0 draining 0", "no check has reached it");
 
     let queue = format!("{}\ncolumn = \"qcur\"", ways[0]);
     assert_eq!(read("metrics.queue", &queue).await, "0");
