@@ -117,6 +117,10 @@ impl Observer for CloudWatch {
             Ok(Sample { source_time: Some(source_time), reading: Reading::Metric(value) })
         })
     }
+
+    fn is_dated(&self) -> bool {
+        true
+    }
 }
 
 impl CloudWatch {

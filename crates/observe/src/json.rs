@@ -77,6 +77,12 @@ impl Pointers {
         Pointers { time: None, places: Places::Activities { list, at, change, to, why } }
     }
 
+    /// Whether one of them leads to the time of a value.
+    #[must_use]
+    pub fn is_dated(&self) -> bool {
+        self.time.is_some()
+    }
+
     /// Reads a document.
     ///
     /// # Errors
@@ -123,7 +129,7 @@ pub fn supply_keys<T>(
     let has_any = Supply::NAMES.iter().any(|name| settings.has(name));
     let keys = Supply::NAMES.map(|name| settings.take(name, &read));
     if !has_any {
-        let problem = Problem::new("says of no number where it stands");
+        let problem = Problem::new("lacks the place of every number of instances");
         settings.complain(problem.hint(format!("give at least one of {}", Supply::NAMES.join(", "))));
     }
     has_any.then_some(keys)

@@ -24,6 +24,11 @@ pub trait Observer: Send {
         Pace::Polled
     }
 
+    /// Whether a value comes with the time that it is of. Only then it can be too old.
+    fn is_dated(&self) -> bool {
+        false
+    }
+
     /// Takes out the instances that the last reading found gone. Only sources that look at each instance know.
     fn departures(&mut self) -> Vec<Departure> {
         Vec::new()

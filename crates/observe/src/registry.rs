@@ -10,7 +10,7 @@ use crate::adapters;
 use crate::observation::Role;
 use crate::observer::{Observer, Source};
 use crate::secret::Secret;
-use crate::settings::{self, Settings};
+use crate::settings::{self, METRICS, Settings};
 
 /// How often a source is read unless its environment says otherwise.
 const EVERY: Duration = Duration::from_secs(2);
@@ -19,6 +19,12 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Rates, time limits and ages beyond these are slips of the pen.
 const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(3_600);
+
+/// Names that numbers of instances have wherever metrics are shown beside them.
+const TAKEN: [&str; 5] = ["demand", "desired", "running", "ready", "draining"];
+/// Who says how old a value is.
+const DATED: &str =
+    "http and command say it with `time`, prometheus with `freshness`, zabbix and cloudwatch of items and metrics";
 
 /// What all sources of an environment are told.
 #[derive(Clone, Debug, Default)]
@@ -87,9 +93,15 @@ impl Registry {
             top.take("metrics", by_name)
                 .unwrap_or_default()
                 .into_iter()
-                .map(|(name, table)| (format!("autoscaler.metrics.{name}"), Role::Metric, table)),
+                .map(|(name, table)| (format!("{METRICS}{name}"), Role::Metric, table)),
         );
         problems.extend(top.finish().0);
+        let taken = places.iter().filter_map(|(place, ..)| {
+            let name = place.strip_prefix(METRICS).filter(|name| TAKEN.contains(name))?;
+            let problem = Problem::new(format!("`{place}` has the name of a number of instances"));
+            Some(problem.hint(format!("call it something else than `{name}`")))
+        });
+        problems.extend(taken);
         let mut sources = Vec::new();
         for (place, role, table) in places {
             match self.source(Settings::new(place, &table, context, every), role) {
@@ -116,6 +128,10 @@ impl Registry {
         let stale_after = settings.duration("stale_after", SHORTEST..=LONGEST);
         let (place, name) = (settings.place().to_string(), settings.name().to_string());
         let observer = make(&mut settings, role);
+        if stale_after.is_some() && observer.as_ref().is_some_and(|observer| !observer.is_dated()) {
+            let problem = Problem::new("makes every value missing: nothing here says how old a value is");
+            settings.complain_of("stale_after", problem.hint(DATED));
+        }
         let (mut problems, secrets) = settings.finish();
         match observer {
             Some(observer) if problems.is_empty() => {

@@ -12,6 +12,9 @@ use url::Url;
 use crate::registry::Context;
 use crate::secret::Secret;
 
+/// What the tables of metrics have before their names.
+pub(crate) const METRICS: &str = "autoscaler.metrics.";
+
 /// The table of one source. Each key is asked for once; what nobody asked for is a mistake.
 ///
 /// A value that is wrong becomes a problem and counts as not given, so that reading goes on to the next mistake.
@@ -41,7 +44,8 @@ impl<'a> Settings<'a> {
     /// Names the source within its role: `cpu` of `autoscaler.metrics.cpu`.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.place.rsplit('.').next().unwrap_or_default()
+        let metric = self.place.strip_prefix(METRICS); // whose name may have dots itself
+        metric.unwrap_or_else(|| self.place.rsplit('.').next().unwrap_or_default())
     }
 
     /// How often the source is polled.

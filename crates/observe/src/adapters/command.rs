@@ -67,6 +67,10 @@ impl Observer for Command {
             self.prints.read(text.trim())
         })
     }
+
+    fn is_dated(&self) -> bool {
+        matches!(&self.prints, Prints::Json(pointers) if pointers.is_dated())
+    }
 }
 
 impl Command {

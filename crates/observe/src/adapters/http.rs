@@ -28,4 +28,8 @@ impl Observer for Http {
     fn read(&mut self, _now: SystemTime) -> BoxFuture<'_, Result<Sample, Failure>> {
         Box::pin(async { self.pointers.read(&self.web.get(self.web.base()).await?.json()?) })
     }
+
+    fn is_dated(&self) -> bool {
+        self.pointers.is_dated()
+    }
 }

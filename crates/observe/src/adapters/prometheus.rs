@@ -54,6 +54,10 @@ impl Observer for Prometheus {
             Ok(Sample { source_time, reading })
         })
     }
+
+    fn is_dated(&self) -> bool {
+        self.freshness.is_some()
+    }
 }
 
 impl Prometheus {

@@ -97,6 +97,14 @@ impl Observer for Zabbix {
             }
         })
     }
+
+    fn is_dated(&self) -> bool {
+        match &self.asks {
+            Asks::Supply { host, .. } => host.is_some(),
+            Asks::Metric { .. } => true,
+            Asks::Activities { .. } => false,
+        }
+    }
 }
 
 /// Counts the monitored hosts of the group as running; an item that tells the same number has the last word.

@@ -100,6 +100,39 @@ fn all_mistakes_are_told_at_once() {
 }
 
 #[test]
+fn an_age_that_nobody_tells_and_a_name_that_is_taken_are_mistakes() {
+    let toml = r#"
+        [autoscaler.supply]
+        observe = "http"
+        url = "http://x"
+        ready = "/ready"
+        time = "/at"
+        stale_after = "9s"
+        [autoscaler.metrics.cpu]
+        observe = "command"
+        command = "uptime"
+        stale_after = "9s"
+        [autoscaler.metrics.ready]
+        observe = "command"
+        command = "uptime"
+    "#;
+    assert_eq!(
+        mistakes(toml),
+        [
+            "`autoscaler.metrics.ready` has the name of a number of instances (hint: call it something else than `ready`)",
+            "`autoscaler.metrics.cpu.stale_after` makes every value missing: nothing here says how old a value is \
+             (hint: http and command say it with `time`, prometheus with `freshness`, zabbix and cloudwatch of items and metrics)",
+        ]
+    );
+}
+
+#[test]
+fn the_name_of_a_metric_may_have_dots() {
+    let toml = "[autoscaler.metrics.\"db.connections\"]\nobserve = \"command\"\ncommand = \"uptime\"";
+    assert_eq!(sources_in(&context(), toml).unwrap()[0].name, "db.connections");
+}
+
+#[test]
 fn what_is_no_table_is_told() {
     assert_eq!(mistakes("autoscaler = 5"), ["`autoscaler` is not a table"]);
     assert_eq!(
