@@ -45,6 +45,11 @@ impl Plan {
             let wrong = bands.chain(backlogs).filter(|(_, metric)| !metrics.contains(&metric.as_str()));
             found.mistakes.extend(wrong.map(|(what, metric)| unknown(what, metric, &metrics)));
         }
+        if self.autoscaler.as_ref().is_some_and(|plan| plan.capacity.is_none()) && !autoscaler["supply"].is_null() {
+            let problem =
+                Problem::new("autoscaler: it has no capacity, so whether supply follows the load is not judged");
+            found.doubts.push(problem.hint("add .capacity(users) or .capacity_requests(per_second) of one instance"));
+        }
         let known = [metrics.as_slice(), &SUPPLY_FIGURES].concat();
         let wrong = self.guards.iter().filter(|guard| !known.contains(&guard.metric.as_str()));
         found.mistakes.extend(wrong.map(|guard| unknown("a guard of", &guard.metric, &known)));
@@ -89,6 +94,18 @@ mod tests {
         assert_eq!((told(&found.mistakes), found.doubts), (expected.map(str::to_owned).to_vec(), vec![]));
         let all = json!({ "metrics": { "cpu": {}, "jobs": {}, "db connections": {} } });
         assert_eq!(plan().check_observed(Some(&all)), Unobserved::default());
+    }
+
+    #[test]
+    fn supply_is_no_use_without_a_capacity() {
+        let observed = json!({ "supply": {}, "metrics": { "cpu": {}, "jobs": {}, "db connections": {} } });
+        let doubts = |capacity| {
+            let mut plan = plan();
+            plan.autoscaler.as_mut().unwrap().capacity = capacity;
+            plan.check_observed(Some(&observed)).doubts
+        };
+        assert_eq!(doubts(Some(crate::Capacity::Users(5.0))), []);
+        assert!(doubts(None)[0].message.contains("no capacity"));
     }
 
     #[test]

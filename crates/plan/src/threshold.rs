@@ -117,6 +117,10 @@ impl Threshold {
     /// Works out the unit of the value.
     fn unit(&self) -> Result<Unit, Problem> {
         match (self.known_metric()?, self.statistic) {
+            (_, statistic) if self.metric.starts_with(AUTOSCALER) && statistic != Statistic::Mean => {
+                let problem = Problem::new(format!("`{}` is one value and has no `{statistic}`", self.metric));
+                Err(problem.hint("leave the statistic out"))
+            }
             (Kind::Any, _) => Ok(Unit::Free),
             (Kind::Ratio, Statistic::Rate) => Ok(Unit::Share),
             (_, Statistic::Count | Statistic::Rate) => Ok(Unit::Plain),
@@ -217,6 +221,8 @@ mod tests {
         let kinds = Some("it has `count` and `rate`");
         refuse("http.failed p(99) < 1%", "`http.failed` has no `p(99)`", kinds);
         let statistics = Some("the statistics are count, rate, min, max, mean and p(q)");
+        let single = Some("leave the statistic out");
+        refuse("autoscaler.jitter p(95) < 1", "`autoscaler.jitter` is one value and has no `p(95)`", single);
         refuse("http.response median < 1s", "unknown statistic `median`", statistics);
         refuse("http.response < 1s", "expected a statistic, found `<`", statistics);
         refuse("http.response p(0) < 1s", "`0` is not a percentile above 0 and up to 100", None);
