@@ -36,13 +36,19 @@ pub(super) fn register(engine: &mut Engine) {
 
 fn register_capacity(engine: &mut Engine) {
     engine.register_fn("capacity", |context: NativeCallContext, plan: &mut AutoscalerPlan, users: Dynamic| {
-        plan.capacity = Some(Capacity::Users(number(&context, &users)));
-        plan.clone()
+        has_capacity(&context, plan, Capacity::Users(number(&context, &users)))
     });
     engine.register_fn("capacity_requests", |context: NativeCallContext, plan: &mut AutoscalerPlan, n: Dynamic| {
-        plan.capacity = Some(Capacity::Requests(number(&context, &n)));
-        plan.clone()
+        has_capacity(&context, plan, Capacity::Requests(number(&context, &n)))
     });
+}
+
+/// Gives the plan its only capacity.
+fn has_capacity(context: &NativeCallContext, plan: &mut AutoscalerPlan, capacity: Capacity) -> AutoscalerPlan {
+    if plan.capacity.replace(capacity).is_some() {
+        note(context, format!("{}(): an instance has one capacity, and it was given before", context.fn_name()));
+    }
+    plan.clone()
 }
 
 fn register_times(engine: &mut Engine) {
@@ -85,11 +91,10 @@ fn register_bands(engine: &mut Engine) {
         "backlog",
         |context: NativeCallContext, plan: &mut AutoscalerPlan, metric: ImmutableString, options: Map| {
             let Some(mut options) = options_of(&context, options, &["below", "within"]) else { return plan.clone() };
-            let below = options.take("below").map_or(Err("backlog() needs `below`".to_owned()), |value| {
+            let below = options.take("below").map_or(Err("it needs `below`".to_owned()), |value| {
                 number_of(&value).ok_or_else(|| format!("{value} is not a number"))
             });
-            let within =
-                options.duration("within").and_then(|d| d.ok_or_else(|| "backlog() needs `within`".to_owned()));
+            let within = options.duration("within").and_then(|d| d.ok_or_else(|| "it needs `within`".to_owned()));
             plan.backlogs.push(Backlog {
                 metric: metric.to_string(),
                 below: or_told(&context, below).unwrap_or(1.0),
@@ -162,13 +167,20 @@ fn register_guards(engine: &mut Engine) {
         stays: Limit::Below(f64::NAN),
     });
     engine.register_fn("below", |context: NativeCallContext, guard: &mut Guard, limit: Dynamic| {
-        guard.stays = Limit::Below(number(&context, &limit));
-        guard.clone()
+        has_limit(&context, guard, Limit::Below(number(&context, &limit)))
     });
     engine.register_fn("above", |context: NativeCallContext, guard: &mut Guard, limit: Dynamic| {
-        guard.stays = Limit::Above(number(&context, &limit));
-        guard.clone()
+        has_limit(&context, guard, Limit::Above(number(&context, &limit)))
     });
+}
+
+/// Gives the guard its only limit.
+fn has_limit(context: &NativeCallContext, guard: &mut Guard, limit: Limit) -> Guard {
+    let (Limit::Below(before) | Limit::Above(before)) = std::mem::replace(&mut guard.stays, limit);
+    if !before.is_nan() {
+        note(context, format!("{}(): a guard has one limit; write a second guard for the other", context.fn_name()));
+    }
+    guard.clone()
 }
 
 fn instances(context: &NativeCallContext, n: &Dynamic) -> u32 {
