@@ -85,7 +85,7 @@ impl Kind {
             Kind::Ceiling => "ceiling",
             Kind::OutOfBand => "out of band",
             Kind::Backlog => "backlog",
-            Kind::Unseen => "unseen",
+            Kind::Unseen => "too little seen",
         }
     }
 }

@@ -192,7 +192,8 @@ impl World {
         }
         let has_failed = self.random.random_bool(0.02);
         if has_failed {
-            self.seen.failures.push(Failure { at_s, of: "supply".to_owned(), why: "503".to_owned() });
+            let (of, why) = ("supply".to_owned(), "503".to_owned());
+            self.seen.failures.push(Failure { at_s, of, why, is_ours: true });
         }
         let draining = self.draining.len() as f64;
         let running = self.ready + self.booting.len() as f64 + draining;

@@ -7,10 +7,10 @@
 
 use std::time::Duration;
 
-use super::reaction::{Direction, ENOUGH, HOLD_S, LoadStep};
-use super::steps::{Common, Sighting};
-use super::view::{View, instances, instances_were, seconds};
-use super::{Kind, ScalerFinding, Weight};
+use super::reaction::{Direction, ENOUGH, LoadStep};
+use super::steps::Sighting;
+use super::view::{View, instances, seconds};
+use super::{Kind, ScalerFinding, Weight, shortage};
 use crate::amounts;
 use crate::case::Extent;
 
@@ -49,7 +49,7 @@ pub(super) fn judge(view: &View<'_>) -> Vec<ScalerFinding> {
     let late = late(view, &answers);
     let mut findings: Vec<ScalerFinding> = Vec::new();
     let is_frozen = late.as_ref().is_some_and(|late| late.kind == Kind::Frozen);
-    findings.extend(shortage(view, late.as_ref()).filter(|_| !is_frozen));
+    findings.extend(shortage::of_load(view, late.as_ref()).filter(|_| !is_frozen));
     let is_late = late.is_some();
     findings.extend(late);
     findings.extend(unproven(view, &answers));
@@ -108,7 +108,9 @@ fn late(view: &View<'_>, answers: &[Answered]) -> Option<ScalerFinding> {
     let what_happened = match came {
         true => format!("and they were ready {} later", seconds(until_s - worst.at_s)),
         false => {
-            format!("and {} later no more than {} were ready", seconds(until_s - worst.at_s), amounts::number(ready))
+            let ready = amounts::number(ready);
+            let meanwhile = meanwhile(view, worst.at_s, until_s, worst.level);
+            format!("and {} later no more than {ready} were ready{meanwhile}", seconds(until_s - worst.at_s))
         }
     };
     let text = format!(
@@ -121,42 +123,25 @@ fn late(view: &View<'_>, answers: &[Answered]) -> Option<ScalerFinding> {
     Some(ScalerFinding::new(Weight::Fail, Kind::Slow, extent, text))
 }
 
-/// Finds time in which supply had been below demand for longer than the reaction time, compared with the least
-/// that was needed in that time. After a rise of the load that is lateness and already told; without one, the
-/// scaler went too low or did not replace what it lost.
-fn shortage(view: &View<'_>, late: Option<&ScalerFinding>) -> Option<ScalerFinding> {
-    let reaction_s = view.reaction_s();
-    let common = view.demand.common(view.supply(), view.run.from_s, view.run.to_s);
-    let is_overdue = |to_s: f64| {
-        let from_s = to_s - reaction_s;
-        let known_s = view.supply().known_s(from_s, to_s).min(view.demand.known_s(from_s, to_s));
-        let needed = view.demand.lowest(from_s, to_s).map(|needed| needed.min(view.at_most()));
-        known_s >= ENOUGH * reaction_s && view.supply().highest(from_s, to_s) < needed
-    };
-    // A rise is a rise when demand has stayed: supply may have been short a little before.
-    let is_told = |since_s: f64| late.is_some_and(|late| (late.from_s - HOLD_S..=late.to_s).contains(&since_s));
-    let mut overdue = Vec::new();
-    let mut since_s = None;
-    for part in &common {
-        let is_short = part.other < part.one.min(view.at_most());
-        since_s = is_short.then(|| since_s.unwrap_or(part.from_s));
-        let is_own = since_s.is_some_and(|since_s| !is_told(since_s));
-        if is_own && part.to_s - view.run.from_s > reaction_s && is_overdue(part.to_s) {
-            overdue.push(part);
-        }
+/// Says what the scaler had done about capacity that never came, as far as that was seen.
+fn meanwhile(view: &View<'_>, from_s: f64, to_s: f64, needed: f64) -> String {
+    let decided = view.decided();
+    if let Some(enough) = decided.first(from_s, to_s, |wanted| wanted >= needed) {
+        let what = if view.desired.is_seen() { "wanted" } else { "there" };
+        return format!(" although {} were {what} from {} on", amounts::number(needed), seconds(enough.at_s));
     }
-    let (first, last) = (overdue.first()?, overdue.last()?);
-    let missing = |part: &&&Common| part.one.min(view.at_most()) - part.other;
-    let worst = overdue.iter().max_by(|one, other| missing(one).total_cmp(&missing(other)))?;
-    let extent = Extent { from_s: (first.to_s - reaction_s).max(view.run.from_s), to_s: last.to_s };
-    let text = format!(
-        "{} ready where the load needed {}: supply had been too low for more than {} by {}, without a rise of the load",
-        instances_were(worst.other),
-        amounts::number(worst.one),
-        seconds(reaction_s),
-        seconds(first.to_s),
-    );
-    Some(ScalerFinding::new(Weight::Fail, Kind::Short, extent, text))
+    // What it did in its time it may have done about an earlier rise.
+    let overdue_s = from_s + view.reaction_s();
+    let is_seen = decided.known_s(overdue_s, to_s) >= ENOUGH * (to_s - overdue_s);
+    let most =
+        decided.highest(view.run.from_s, view.run.to_s).filter(|most| decided.lowest(overdue_s, to_s) == Some(*most));
+    match most.filter(|_| is_seen).map(amounts::number) {
+        // A maximum that nobody told of looks the same as a scaler that gave up.
+        Some(most) => {
+            format!(", and the scaler did nothing beyond {most} (is that its maximum? then state it: at_most({most}))")
+        }
+        None => String::new(),
+    }
 }
 
 /// Says when the run did not show that the scaler can follow at all.

@@ -26,6 +26,7 @@ mod settling;
 mod bands;
 
 mod lateness;
+mod shortage;
 mod overshoot;
 mod flapping;
 mod bounds;
@@ -121,6 +122,9 @@ pub struct Failure {
     pub of: String,
     /// Why.
     pub why: String,
+    /// Whether it was the looking that failed. A source that answers and has no value is seen well: then the scaler
+    /// has none, either.
+    pub is_ours: bool,
 }
 
 /// What is to be said of an autoscaler. Serialized, it is `autoscaler` in `summary.json`.
@@ -188,6 +192,7 @@ pub fn assess(plan: &AutoscalerPlan, observations: &Observations) -> Assessment 
     findings.extend(backlog::judge(&view));
     let contradictions = contradiction::judge(&view);
     contradiction::demote(&mut findings, &contradictions);
+    findings.extend(shortage::of_scaler(&view, &findings));
     findings.extend(contradictions);
     findings.sort_by(|one, other| one.weight.cmp(&other.weight).then(one.from_s.total_cmp(&other.from_s)));
     let mut activities = observations.activities.clone();
@@ -218,7 +223,7 @@ fn figures(view: &View<'_>, steps: &[Step]) -> Figures {
         ("readiness_s", view.steps.iter().filter_map(|step| waited(view, step)).reduce(f64::max)),
         ("overshoot", worst(|step| step.overshoot.filter(|_| step.direction == Direction::Up))),
         ("reversals", flapping::count(view)),
-        ("errors_while_draining", draining::errors(view)),
+        ("errors_while_draining", draining::errors(view).map(f64::round)),
     ];
     figures.extend(others.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
     figures

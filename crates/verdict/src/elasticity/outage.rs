@@ -11,7 +11,7 @@ use rehearsal_plan::DuringOutage;
 use super::reaction::HOLD_S;
 use super::steps::Change;
 use super::view::{View, instances, seconds};
-use super::{Kind, ScalerFinding, Weight};
+use super::{Failure, Kind, ScalerFinding, Weight};
 use crate::amounts;
 use crate::case::Extent;
 
@@ -27,13 +27,13 @@ pub(super) fn judge(view: &View<'_>) -> Vec<ScalerFinding> {
 }
 
 fn judge_one(view: &View<'_>, metric: &str, outage: Extent) -> Option<ScalerFinding> {
-    let failure = view
-        .seen
-        .failures
-        .iter()
-        .find(|failure| failure.of == metric && (outage.from_s..outage.to_s).contains(&failure.at_s));
+    let is_of_it = |failure: &&Failure| failure.of == metric && (outage.from_s..outage.to_s).contains(&failure.at_s);
+    let failures = || view.seen.failures.iter().filter(is_of_it);
+    let failure = failures().find(|failure| failure.is_ours);
     let length = seconds(outage.to_s - outage.from_s);
-    let when = format!("from {} on {metric} was missing for {length}", seconds(outage.from_s));
+    let why = failures().find(|failure| !failure.is_ours).map(|failure| format!(" ({})", failure.why));
+    let when =
+        format!("from {} on {metric} was missing for {length}{}", seconds(outage.from_s), why.unwrap_or_default());
     let known_s = view.decided().known_s(outage.from_s, outage.to_s);
     if known_s < ENOUGH_TO_SEE_HOLDING * (outage.to_s - outage.from_s) {
         let text = format!("{when}, and too little was seen of what the scaler did meanwhile");

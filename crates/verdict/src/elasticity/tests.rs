@@ -63,7 +63,7 @@ fn what_our_own_failed_looks_hide_is_doubted() {
     for seed in SEEDS {
         let mut seen = observe(Setting { character: Character::Blind, at_most: 40.0, poll_s: 2, seed });
         let at_s = (OUTAGE.start + 1) as f64;
-        seen.failures.push(Failure { at_s, of: "cpu".to_owned(), why: "timed out".to_owned() });
+        seen.failures.push(Failure { at_s, of: "cpu".to_owned(), why: "timed out".to_owned(), is_ours: true });
         let assessment = assess(&expected(40), &seen);
         assert!(!kinds(&assessment, Weight::Fail).contains(&Kind::Blind), "{:#?}", assessment.findings);
         assert!(kinds(&assessment, Weight::Doubt).contains(&Kind::Blind));

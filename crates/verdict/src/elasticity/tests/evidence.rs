@@ -105,3 +105,62 @@ fn an_instant_out_of_bounds_is_none() {
     seen.desired.samples[1].0 = 0.4;
     check(&expected(40), &seen, &[]);
 }
+
+#[test]
+fn capacity_that_never_came_is_told_with_what_the_scaler_did_about_it() {
+    let plan = AutoscalerPlan { settle_within: None, keep: Vec::new(), ..expected(40) };
+    let mut seen = calm();
+    during(&mut seen.demand, 300.0, 600.0, Some(6.0));
+    let late = "Fail Slow: capacity came too late after 1 of 2 rises of the load: at worst it needed 6 instances at 300 s, and 300 s later no more than 4 were ready";
+    let ceiling = format!(
+        "{late}, and the scaler did nothing beyond 4 (is that its maximum? then state it: at_most(4)); 90 s were allowed [300, 600)"
+    );
+    check(&plan, &seen, &[&ceiling]);
+    during(&mut seen.desired, 310.0, 600.0, Some(6.0));
+    let failed = format!("{late} although 6 were wanted from 310 s on; 90 s were allowed [300, 600)");
+    check(&plan, &seen, &[&failed]);
+}
+
+#[test]
+fn what_is_never_replaced_is_told_though_the_load_does_not_need_it() {
+    let plan = AutoscalerPlan { settle_within: None, keep: Vec::new(), ..expected(40) };
+    let mut seen = calm();
+    for series in [&mut seen.desired, &mut seen.running, &mut seen.ready] {
+        during(series, 200.0, 600.0, Some(5.0));
+    }
+    during(&mut seen.ready, 300.0, 380.0, Some(4.0));
+    check(&plan, &seen, &[]);
+    during(&mut seen.ready, 300.0, 600.0, Some(4.0));
+    let lost = "Tell Short: 4 instances were ready where the scaler wanted 5, and for more than 90 s by 390 s: what was missing was not replaced, and the load did not need it [300, 600)";
+    check(&plan, &seen, &[lost]);
+    seen.desired = Series::default();
+    check(&plan, &seen, &[&lost.replace("the scaler wanted", "there were")]);
+}
+
+/// Between two looks nobody knows when supply came back.
+#[test]
+fn a_shortage_counts_up_to_the_look_that_saw_it_last() {
+    let plan = AutoscalerPlan { settle_within: None, keep: Vec::new(), ..expected(40) };
+    let mut seen = calm();
+    during(&mut seen.ready, 300.0, 380.0, Some(3.0));
+    seen.ready.samples.retain(|(at_s, _)| at_s % 20.0 == 0.0);
+    seen.ready.max_age_s = 50.0;
+    check(&plan, &seen, &[]);
+}
+
+#[test]
+fn a_source_that_has_no_value_says_why() {
+    let mut seen = calm();
+    during(seen.metrics.get_mut("cpu").unwrap(), 300.0, 430.0, None);
+    during(&mut seen.desired, 350.0, 600.0, Some(3.0));
+    let why = "stale: the value is 60.0 s old".to_owned();
+    seen.failures = vec![Failure { at_s: 310.0, of: "cpu".to_owned(), why, is_ours: false }];
+    let plan = AutoscalerPlan { settle_within: None, ..expected(40) };
+    let blind = assess(&plan, &seen).findings.into_iter().find(|finding| finding.kind == Kind::Blind).unwrap();
+    assert_eq!(blind.weight, Weight::Fail);
+    assert!(
+        blind.text.starts_with("from 300 s on cpu was missing for 129 s (stale: the value is 60.0 s old), and "),
+        "{}",
+        blind.text
+    );
+}
