@@ -29,7 +29,7 @@ pub(crate) fn outcome(assessment: &Assessment) -> (Verdict, String) {
     let (failed, doubted) = (named(Weight::Fail), named(Weight::Doubt));
     match (failed.is_empty(), doubted.is_empty()) {
         (true, true) => (Verdict::Pass, "nothing is held against it".to_owned()),
-        (true, false) => (Verdict::Inconclusive, format!("in doubt: {doubted}")),
+        (true, false) => (Verdict::Inconclusive, doubted),
         (false, true) => (Verdict::Fail, failed),
         (false, false) => (Verdict::Fail, format!("{failed}; in doubt: {doubted}")),
     }
@@ -76,7 +76,10 @@ pub(crate) fn steadiness(assessment: &Assessment) -> [String; 4] {
         format!("jitter {} instances per minute", text("jitter", rounded)),
         format!("instability {}{tick}", text("instability", percents)),
         format!("{} reversals without reason", text("reversals", rounded)),
-        format!("{} errors while instances left", text("errors_while_draining", rounded)),
+        match figure(assessment, "errors_while_draining") {
+            Some(errors) => format!("{} errors while instances left", rounded(errors)),
+            None => "errors while instances left – (none was seen to leave)".to_owned(),
+        },
     ]
 }
 

@@ -7,11 +7,16 @@ use std::collections::BTreeSet;
 
 use csv::{Error, Writer};
 use rehearsal_metrics::{MetricSummary, SeriesKey, UserState};
+use rehearsal_plan::catalogue::AUTOSCALER;
 
 use crate::RunReport;
 use crate::view::{Latency, Second};
 
-/// Writes one row for every series: the `metrics` of `summary.json`.
+/// How many figures a series has, beside its count.
+const FIGURES: usize = 9;
+
+/// Writes one row for every series: the `metrics` of `summary.json`. The autoscaler's figures follow, each with its
+/// value as the mean, named as in thresholds.
 ///
 /// # Errors
 /// Never, as far as we know: it is written to memory, and all rows have the same length.
@@ -22,9 +27,14 @@ pub fn csv(report: &RunReport) -> Result<String, Error> {
     ])?;
     for metric in &report.metrics {
         let MetricSummary { name, kind, count, rate, mean, min, max, p50, p90, p95, p99, p999, .. } = metric;
-        let figures = [rate, mean, min, max, p50, p90, p95, p99, p999].map(|figure| cell(*figure));
+        let figures: [String; FIGURES] = [rate, mean, min, max, p50, p90, p95, p99, p999].map(|figure| cell(*figure));
         let first = [name.clone(), kind.to_string(), tags(metric), count.to_string()];
         table.write_record(first.into_iter().chain(figures))?;
+    }
+    for (name, value) in report.autoscaler.assessment().into_iter().flat_map(|assessment| &assessment.figures) {
+        let first = [format!("{AUTOSCALER}{name}"), "figure".to_owned(), String::new(), String::new(), String::new()];
+        let rest = std::iter::repeat_n(String::new(), FIGURES - 2);
+        table.write_record(first.into_iter().chain([value.to_string()]).chain(rest))?;
     }
     finish(table)
 }
@@ -96,18 +106,25 @@ fn finish(table: Writer<Vec<u8>>) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use rehearsal_plan::RunTime;
+    use rehearsal_verdict::elasticity::imaginary::Character;
 
     use super::*;
+    use crate::AutoscalerRow;
     use crate::example::{self, CORES};
     use crate::view::whole;
 
     #[test]
     fn every_number_of_the_summary_is_in_the_table() {
-        let report = example::report();
+        let mut report = example::report();
+        report.autoscaler = AutoscalerRow::Judged(Box::new(example::assessment(Character::Healthy)));
         let text = csv(&report).unwrap();
         let mut table = csv::Reader::from_reader(text.as_bytes());
         let rows: Vec<csv::StringRecord> = table.records().map(Result::unwrap).collect();
-        assert_eq!(rows.len(), report.metrics.len());
+        let figures = &report.autoscaler.assessment().unwrap().figures;
+        assert_eq!(rows.len(), report.metrics.len() + figures.len());
+        for (row, (name, value)) in rows[report.metrics.len()..].iter().zip(figures) {
+            assert_eq!((&row[0], &row[1], &row[5]), (&*format!("autoscaler.{name}"), "figure", &*value.to_string()));
+        }
         for (row, metric) in rows.iter().zip(&report.metrics) {
             let number = |column: usize| row[column].parse::<f64>().ok();
             assert_eq!((&row[0], row[3].parse()), (metric.name.as_str(), Ok(metric.count)));

@@ -8,9 +8,13 @@
 //! | thresholds | each rule | it held | it was broken | no data: nobody can tell, and that never passes | |
 //! | checks | each check | it always said yes | | | it sometimes said no, and no rule forbids that |
 //! | autoscaler | each kind of finding about it | told only | it failed the run | it leaves the verdict open | |
-//! | autoscaler | `autoscaler`, if there is none | nothing is held against it | | | it was not judged |
+//! | autoscaler | `autoscaler`, with the figures | it was judged | | | it was not judged |
 //! | findings | each but those of thresholds and of a judged autoscaler | info | error | | warning |
+//!
+//! Names are the same in every run, so that build servers know a case again: what was measured stands in its message, and
+//! a second case of a name is numbered.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
@@ -48,8 +52,14 @@ pub fn junit(report: &RunReport) -> Result<String, SerializeError> {
         suite.set_time(lasted);
         suite.extra.insert("timestamp".into(), report.started_at.as_str().into());
         suite.add_properties(properties(report));
+        let mut known: BTreeMap<String, u32> = BTreeMap::new();
         suite.add_test_cases(cases.into_iter().map(|mut case| {
             case.set_classname(format!("{}.{name}", report.scenario));
+            let times = known.entry(case.name.as_str().to_owned()).or_default();
+            *times += 1;
+            if *times > 1 {
+                case.name = format!("{} {times}", case.name.as_str()).into();
+            }
             case
         }));
         document.add_test_suite(suite);
@@ -124,14 +134,11 @@ fn autoscaler(row: &AutoscalerRow) -> Vec<TestCase> {
         }
         AutoscalerRow::Judged(assessment) => assessment,
     };
-    let mut cases: Vec<TestCase> = assessment.findings.iter().map(scaler_finding).collect();
-    if cases.is_empty() {
-        cases.push(by_itself(TestCaseStatus::success(), &outcome(assessment).1));
-    }
+    let mut judged = by_itself(TestCaseStatus::success(), &outcome(assessment).1);
     let figures = supply(assessment).map(|[what, short, beyond]| format!("{what}: short {short}, beyond {beyond}"));
     let lines: Vec<String> = [basis(assessment)].into_iter().chain(figures).chain(steadiness(assessment)).collect();
-    cases[0].set_system_out(lines.join("\n"));
-    cases
+    judged.set_system_out(lines.join("\n"));
+    std::iter::once(judged).chain(assessment.findings.iter().map(scaler_finding)).collect()
 }
 
 fn scaler_finding(finding: &ScalerFinding) -> TestCase {
@@ -141,7 +148,9 @@ fn scaler_finding(finding: &ScalerFinding) -> TestCase {
         Weight::Tell => TestCaseStatus::success(),
     };
     status.set_type("finding").set_message(finding.text.as_str());
-    TestCase::new(format!("{}: {}", finding.kind.name(), finding.text), status)
+    let mut case = TestCase::new(finding.kind.name(), status);
+    case.set_system_out(said(&finding.text, finding.from_s, finding.to_s));
+    case
 }
 
 fn finding(finding: &Finding) -> TestCase {
@@ -151,9 +160,14 @@ fn finding(finding: &Finding) -> TestCase {
         Severity::Info => TestCaseStatus::success(),
     };
     status.set_type("finding").set_message(finding.text.as_str());
-    let mut case = TestCase::new(format!("{}: {}", finding.subject, finding.text), status);
-    case.set_system_out(format!("from {:.1} s to {:.1} s", finding.from_s, finding.to_s));
+    let mut case = TestCase::new(finding.subject.as_str(), status);
+    case.set_system_out(said(&finding.text, finding.from_s, finding.to_s));
     case
+}
+
+/// A case that passed has no message, so its text stands here.
+fn said(text: &str, from_s: f64, to_s: f64) -> String {
+    format!("{text}\nfrom {from_s:.1} s to {to_s:.1} s")
 }
 
 #[cfg(test)]
@@ -204,7 +218,7 @@ mod tests {
         assert!(xml.contains("share of demand: short "), "{xml}");
         let (red, xml) = with(Character::Flapping);
         assert_eq!(red, (true, false));
-        assert!(xml.contains("name=\"flapping: the scaler turned round"), "{xml}");
+        assert!(xml.contains("name=\"flapping\""), "{xml}");
     }
 
     #[test]
@@ -213,7 +227,7 @@ mod tests {
         report.findings[0].subject = "a".to_owned();
         report.findings[0].text = "</testcase>&\u{1b}[31m\u{0}]]>".to_owned();
         let xml = junit(&report).unwrap();
-        assert!(xml.contains("a: &lt;/testcase&gt;&amp;]]&gt;"), "{xml}");
+        assert!(xml.contains("message=\"&lt;/testcase&gt;&amp;]]&gt;\""), "{xml}");
         assert!(!xml.contains(['\u{1b}', '\u{0}']));
     }
 }
