@@ -6,7 +6,9 @@ use anyhow::Context as _;
 use rehearsal_metrics::{CueSummary, MetricSet, Summary, UserState};
 use rehearsal_verdict::amounts::seconds;
 use rehearsal_verdict::elasticity::Assessment;
-use rehearsal_verdict::{Autoscaler, Evidence, Finding, Generator, Severity, UnresolvedCue, Verdict, judge};
+use rehearsal_verdict::{
+    Autoscaler, Evidence, Finding, Generator, GuardOutcome, Severity, UnresolvedCue, Verdict, judge,
+};
 
 use crate::counters::Comparison;
 use crate::exit::ExitCode;
@@ -180,8 +182,17 @@ fn findings(outcome: &Outcome, counted: &anyhow::Result<Option<Comparison>>) -> 
     for cue in &outcome.unfired {
         findings.push(finding(Severity::Info, "cue", format!("{cue} was never fired"), 0.0));
     }
+    let doubts = outcome.seen.log.doubts().into_iter();
+    findings.extend(doubts.map(|text| finding(Severity::Warning, "autoscaler", text, 0.0)));
     findings.extend(outcome.seen.log.lateness().map(|text| finding(Severity::Info, "autoscaler", text, 0.0)));
-    findings.extend(outcome.notes.iter().map(|note| moment(&note.subject, note.text.clone(), note.at_s)));
+    let guards = outcome.seen.guards.outcomes(0);
+    let is_of_guard = |text: &str| {
+        guards
+            .iter()
+            .any(|guard| matches!(guard, GuardOutcome::Crossed { text: crossed, .. } if text.starts_with(crossed)))
+    };
+    let notes = outcome.notes.iter().filter(|note| !is_of_guard(&note.text)); // the verdict tells of it
+    findings.extend(notes.map(|note| moment(&note.subject, note.text.clone(), note.at_s)));
     match counted {
         Ok(None) => {}
         Ok(Some(comparison)) => {

@@ -17,7 +17,7 @@
 //! | `Stopping` | `UsersGone` | `Collecting` | |
 //! | `Stopping`, `Collecting` | `AllIn`, or its time is up | `Collecting` | end |
 //! | `Stopping`, `Collecting` | any other command | | refuse |
-//! | `Collecting` | `Judged` | `Judged` | |
+//! | `Collecting` | `Judged` | `Judged` | end, if it has not ended |
 //! | any but the last three | `Fault` | `Failed`; from `Running` on, `Collecting` | end |
 //!
 //! States only go forward. `Judged`, `Failed` and `Cancelled` are final: whatever comes then changes nothing.
@@ -160,7 +160,7 @@ impl Lifecycle {
             (Stopping | Collecting, Event::Tick) if self.is_late(now) => {
                 (Self { state: Collecting, until: None, ..self }, vec![Effect::End])
             }
-            (Collecting, Event::Judged) => (Self { state: Judged, ..self }, vec![]),
+            (Collecting, Event::Judged) => (Self { state: Judged, ..self }, vec![Effect::End]),
             _ => (self, vec![]),
         }
     }

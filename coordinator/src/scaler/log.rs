@@ -9,14 +9,12 @@ use std::collections::btree_map::Entry;
 use rehearsal_metrics::Timeline;
 use rehearsal_observe::{Role, Source, Supply};
 use rehearsal_plan::{AutoscalerPlan, RunTime};
-use rehearsal_verdict::amounts::{counted, seconds};
 use rehearsal_verdict::elasticity::{self, Activity, Assessment, Departure, Failure, Observations, Sample, Series};
 
 use super::load;
 use super::look::{Decision, Look, What};
 
-/// From this on a reading that began late is told.
-const LATE_US: u64 = 1_000_000;
+mod notes;
 
 /// One source, as far as its looks need it.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,19 +51,21 @@ impl Log {
 
     /// Takes a look in, and gives what of it is new: a scaler repeats its activities with every reading.
     pub(crate) fn add(&mut self, mut look: Look) -> &Look {
+        let until_us = look.until_us();
         if let What::Activities(all) = &mut look.what {
-            all.retain(|decision| self.take_in(decision));
+            all.retain(|decision| self.take_in(decision, until_us));
         }
         self.looks.push(look);
         &self.looks[self.looks.len() - 1]
     }
 
-    /// Takes a decision in; false if it is known.
-    fn take_in(&mut self, decision: &Decision) -> bool {
+    /// Takes a decision in that was told by an instant; false if it is known. A clock that is ahead of ours cannot have
+    /// made it later than that.
+    fn take_in(&mut self, decision: &Decision, told_us: i64) -> bool {
         match self.decisions.entry((decision.unix_us, decision.change, decision.to)) {
             Entry::Occupied(_) => false,
             Entry::Vacant(place) => {
-                place.insert(decision.clone());
+                place.insert(Decision { at_us: decision.at_us.min(told_us), ..decision.clone() });
                 true
             }
         }
@@ -118,28 +118,6 @@ impl Log {
         Some(elasticity::assess(&plan, &self.observations(&plan, timeline, started, until)))
     }
 
-    /// What the first reading that gave nothing met, with the name of its source.
-    pub(crate) fn first_failure(&self) -> Option<String> {
-        self.looks.iter().find_map(|look| match &look.what {
-            What::Error(why) | What::Missing(why) => Some(format!("{}: {why}", look.place)),
-            _ => None,
-        })
-    }
-
-    /// Says how punctual the readings were, if that is worth a word.
-    pub(crate) fn lateness(&self) -> Option<String> {
-        let late = self.looks.iter().filter(|look| look.late_us >= LATE_US).count() as u64;
-        let skipped: u64 = self.looks.iter().map(|look| look.skipped).sum();
-        let worst = seconds(self.looks.iter().map(|look| look.late_us).max().unwrap_or_default() as f64 / 1e6);
-        let late = (late > 0).then(|| format!("{} of it began late, the worst by {worst}", counted(late, "reading")));
-        let skipped = (skipped > 0).then(|| {
-            let were = if skipped == 1 { "was" } else { "were" };
-            format!("{} of it {were} left out, because those before took too long", counted(skipped, "reading"))
-        });
-        let told: Vec<String> = late.into_iter().chain(skipped).collect();
-        (!told.is_empty()).then(|| told.join("; "))
-    }
-
     /// The plan with the bounds that the platform told: beyond its maximum there is nothing that a scaler could do.
     fn within_bounds(&self, plan: &AutoscalerPlan) -> AutoscalerPlan {
         let told = |number: &str| self.numbers(number).iter().rev().find_map(|(_, value)| *value);
@@ -172,10 +150,13 @@ impl Log {
             let gone = look.gone.clone().into_iter();
             gone.map(move |(instance, in_flight)| Departure { at_s, instance, in_flight }).collect::<Vec<_>>()
         };
-        let failure = |look: &Look| match &look.what {
-            // A source that answers and has no value is seen well: then it is the scaler that has none, either.
-            What::Error(why) => Some(Failure { at_s: at_s(look.at_us), of: self.name_of(look)?, why: why.clone() }),
-            _ => None,
+        let failure = |look: &Look| {
+            let (why, is_ours) = match &look.what {
+                What::Error(why) => (why.clone(), true),
+                What::Missing(why) => (why.clone(), false),
+                _ => return None,
+            };
+            Some(Failure { at_s: at_s(look.at_us), of: self.name_of(look)?, why, is_ours })
         };
         Observations {
             from_s: 0.0,

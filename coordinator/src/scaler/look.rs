@@ -102,6 +102,11 @@ impl Look {
         }
     }
 
+    /// When the answer was in, in microseconds of run time.
+    pub(crate) fn until_us(&self) -> i64 {
+        self.at_us.saturating_add_unsigned(self.took_us)
+    }
+
     /// Whether the source gave what it is asked for.
     pub(crate) fn is_value(&self) -> bool {
         matches!(self.what, What::Supply(_) | What::Metric(_) | What::Activities(_))

@@ -35,7 +35,7 @@ fn a_run_goes_its_way() {
     events.extend([Event::LoadOver, Event::UsersGone, Event::AllIn, Event::Judged]);
     let (run, effects) = played(&events);
     assert_eq!((run.state, run.ending), (RunState::Judged, Ending::ByItself));
-    assert_eq!(effects, [Effect::Arm, Effect::Stop(StopKind::Graceful), Effect::End]);
+    assert_eq!(effects, [Effect::Arm, Effect::Stop(StopKind::Graceful), Effect::End, Effect::End]);
 }
 
 #[test]

@@ -81,8 +81,8 @@ fn an_error_is_missing_and_told_and_never_a_zero() {
     let seen = observations(&log);
     assert_eq!(seen.ready.samples, [(1.0, Some(3.0)), (2.0, None)]);
     assert_eq!(seen.metrics["cpu"].samples, [(2.0, None)]);
-    let told: Vec<(&str, &str)> = seen.failures.iter().map(|failure| (&*failure.of, &*failure.why)).collect();
-    assert_eq!(told, [("supply", "timeout: no answer within 5s")], "who answers without a value does not fail");
+    let told: Vec<_> = seen.failures.iter().map(|failure| (&*failure.of, &*failure.why, failure.is_ours)).collect();
+    assert_eq!(told, [("supply", "timeout: no answer within 5s", true), ("cpu", "no data point", false)]);
     assert_eq!(log.first_failure().unwrap(), "autoscaler.supply.1: timeout: no answer within 5s");
 }
 
@@ -172,4 +172,41 @@ fn late_readings_are_counted() {
     let only_skipped = Look { skipped: 1, ..look("supply.1", 1.0, ready(1)) };
     let log = Log { looks: vec![only_skipped], ..Log::default() };
     assert_eq!(log.lateness().unwrap(), "1 reading of it was left out, because those before took too long");
+}
+
+fn decision(at_s: i64) -> Decision {
+    let (unix_us, at_us) = (at_s * 1_000_000, STARTED.0 + at_s * 1_000_000);
+    Decision { unix_us, at_us, change: Some(1), to: None, why: String::new() }
+}
+
+#[test]
+fn clocks_that_differ_from_ours_are_told_and_nothing_is_decided_after_it_was_told() {
+    let read = |readings: &[(f64, &[i64])]| {
+        let mut log = log();
+        for (at_s, told) in readings {
+            log.add(look("activities", *at_s, What::Activities(told.iter().copied().map(decision).collect())));
+        }
+        let times: Vec<f64> = observations(&log).activities.iter().map(|activity| activity.at_s).collect();
+        (times, log.doubts())
+    };
+    assert_eq!(read(&[(2.0, &[]), (4.0, &[3]), (6.0, &[5])]), (vec![3.0, 5.0], vec![]));
+    let ahead =
+        "the clock of autoscaler.activities is 30.0 s ahead of ours: what it dates later counts from its reading";
+    assert_eq!(read(&[(2.0, &[]), (4.0, &[33]), (6.0, &[36])]), (vec![4.0, 6.0], vec![ahead.to_owned()]));
+    assert_eq!(read(&[(2.0, &[]), (4.0, &[5])]), (vec![4.0], vec![]), "whole seconds");
+    let behind = "autoscaler.activities told each of 2 decisions 9.00 s or more after the time that it gives: it tells \
+                  late, or its clock is behind ours, and then decisions came later than it says";
+    let late: &[(f64, &[i64])] = &[(20.0, &[1]), (22.0, &[1, 11]), (24.0, &[1, 11, 13])];
+    assert_eq!(read(late), (vec![1.0, 11.0, 13.0], vec![behind.to_owned()]));
+    assert_eq!(read(&late[..2]).1, Vec::<String>::new(), "one alone may have been late");
+}
+
+#[test]
+fn a_source_that_never_gave_anything_is_told_beside_those_that_did() {
+    let mut log = log();
+    log.add(look("supply.2", 1.0, What::Missing("`/nope` leads nowhere".into())));
+    log.add(look("supply.2", 3.0, What::Missing("`/nope` leads nowhere".into())));
+    assert_eq!(log.doubts(), Vec::<String>::new(), "nothing at all was seen, and that is told elsewhere");
+    log.add(look("supply.1", 1.0, ready(3)));
+    assert_eq!(log.doubts(), ["autoscaler.supply.2 gave nothing in 2 readings: `/nope` leads nowhere"]);
 }
