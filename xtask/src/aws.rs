@@ -15,9 +15,18 @@ const PACKAGES: [&str; 2] = ["boto3==1.44.5", "moto[server]==5.2.5"];
 /// What the tests look for: an interpreter that has the packages, or leave to go without.
 const PYTHON: &str = "REHEARSAL_AWS_PYTHON";
 const SKIP: &str = "REHEARSAL_SKIP_AWS_PYTHON";
-/// Everything that needs Amazon's libraries, and the replay that does not.
-const CRATES: [&str; 6] =
-    ["-p", "rehearsal-observe-aws", "-p", "rehearsal-fake-aws", "--features", "rehearsal-observe-aws/sdk"];
+/// Everything that needs Amazon's libraries, and the replay that does not. The coordinator that has them is among it,
+/// since nothing else ever builds it.
+const CRATES: [&str; 8] = [
+    "-p",
+    "rehearsal-observe-aws",
+    "-p",
+    "rehearsal-fake-aws",
+    "-p",
+    "rehearsal-coordinator",
+    "--features",
+    "rehearsal-coordinator/aws",
+];
 
 /// Checks and tests it; returns what was skipped, to be said again at the end.
 pub fn run(root: &Path, test: &[&str]) -> Result<Option<String>> {
