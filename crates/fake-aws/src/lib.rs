@@ -15,7 +15,9 @@ mod timeline;
 mod activities;
 
 mod shape;
+pub mod form;
 mod call;
+pub mod xml;
 mod wire;
 
 mod replay;
@@ -33,7 +35,7 @@ pub use call::{Call, Format};
 pub use clock::Clock;
 pub use replay::{Answer, Replay};
 pub use server::serve;
-pub use shape::Shape;
+pub use shape::{Shape, printed};
 pub use steps::Steps;
 pub use timeline::{
     Alarm, Cluster, ContainerInstance, Fault, Group, MetricSeries, Queue, Service, Task, Timeline, TimelineError,

@@ -96,6 +96,7 @@ pub(crate) fn after(epoch: SystemTime, seconds: f64) -> SystemTime {
 }
 
 /// Prints an instant as Amazon does, in UTC and to the second where it is one.
-pub(crate) fn printed(instant: SystemTime) -> String {
+#[must_use]
+pub fn printed(instant: SystemTime) -> String {
     OffsetDateTime::from(instant).format(&Rfc3339).unwrap_or_default()
 }

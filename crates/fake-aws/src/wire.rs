@@ -1,12 +1,12 @@
 //! Writes answers as Amazon's clients expect them: XML to a form, JSON to JSON.
 
-use std::fmt::Write;
 use std::time::UNIX_EPOCH;
 
 use serde_json::{Map, Value};
 
 use crate::call::{Call, Format, Service};
-use crate::shape::{Shape, printed};
+use crate::shape::Shape;
+use crate::xml;
 
 /// An answer on its way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub fn answer(call: &Call, answer: &Shape) -> Written {
         Format::Query => {
             let (operation, namespace) = (&call.operation, namespace(call.service));
             let mut body = format!("<{operation}Response xmlns=\"{namespace}\"><{operation}Result>");
-            xml(answer, &mut body);
+            xml::write(answer, "member", &mut body);
             body + &format!(
                 "</{operation}Result><ResponseMetadata><RequestId>{REQUEST_ID}</RequestId></ResponseMetadata></{operation}Response>"
             )
@@ -46,7 +46,7 @@ pub fn error(call: &Call, status: u16, code: &str, message: &str) -> Written {
             let fault = if status < 500 { "Sender" } else { "Receiver" };
             let parts = [("Type", fault), ("Code", code), ("Message", message)];
             let mut body = format!("<ErrorResponse xmlns=\"{}\"><Error>", namespace(call.service));
-            xml(&Shape::map(parts.map(|(name, text)| (name, text.into()))), &mut body);
+            xml::write(&Shape::map(parts.map(|(name, text)| (name, text.into()))), "member", &mut body);
             body + &format!("</Error><RequestId>{REQUEST_ID}</RequestId></ErrorResponse>")
         }
     };
@@ -80,40 +80,6 @@ fn json(shape: &Shape) -> Value {
         Shape::Map(parts) => {
             let there = parts.iter().filter(|(_, part)| *part != Shape::Nothing);
             Value::Object(there.map(|(name, part)| (name.clone(), json(part))).collect::<Map<_, _>>())
-        }
-    }
-}
-
-fn xml(shape: &Shape, out: &mut String) {
-    match shape {
-        Shape::Nothing => {}
-        Shape::Text(text) => escape(text, out),
-        Shape::Whole(number) => out.push_str(&number.to_string()),
-        Shape::Number(number) => out.push_str(&number.to_string()),
-        Shape::Bool(yes) => out.push_str(if *yes { "true" } else { "false" }),
-        Shape::Time(instant) => out.push_str(&printed(*instant)),
-        Shape::List(parts) => parts.iter().for_each(|part| element("member", part, out)),
-        Shape::Map(parts) => {
-            let there = parts.iter().filter(|(_, part)| *part != Shape::Nothing);
-            there.for_each(|(name, part)| element(name, part, out));
-        }
-    }
-}
-
-fn element(name: &str, part: &Shape, out: &mut String) {
-    // Writing to a text cannot fail.
-    let _ = write!(out, "<{name}>");
-    xml(part, out);
-    let _ = write!(out, "</{name}>");
-}
-
-fn escape(text: &str, out: &mut String) {
-    for letter in text.chars() {
-        match letter {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            letter => out.push(letter),
         }
     }
 }
