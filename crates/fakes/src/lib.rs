@@ -5,8 +5,6 @@
 //! does not have. Each is a library for tests and a program for people: `fake-consul` and `fake-flynn`.
 #![forbid(unsafe_code)]
 
-mod stage;
-
 pub mod consul;
 pub mod flynn;
 

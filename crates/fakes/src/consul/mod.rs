@@ -27,11 +27,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use rehearsal_stage::{Stage, listen, serve};
 use tokio::sync::watch;
 
 pub use status::{Refusal, Status};
 
-use crate::stage::{Stage, listen, serve};
 use catalog::Catalog;
 
 /// How many requests are remembered.

@@ -20,11 +20,11 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use rehearsal_stage::{Stage, listen, serve};
 use tokio::sync::watch;
 
 pub use cluster::{Job, State};
 
-use crate::stage::{Stage, listen, serve};
 use cluster::Cluster;
 
 /// What can be chosen about it.

@@ -2,6 +2,7 @@
 //!
 //! So a fake serves tests without a runtime, too, none that pauses its clock can stop it, and when it is dropped it is
 //! gone with all its connections, as a system is that was killed.
+#![forbid(unsafe_code)]
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -49,6 +50,9 @@ impl Drop for Stage {
 }
 
 /// Takes an address; port 0 takes a free one, which is given back.
+///
+/// # Errors
+/// When the address cannot be had.
 pub fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
