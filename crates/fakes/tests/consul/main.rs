@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "clippy's leave for tests does not reach their shared functions")]
 
 mod judge;
+#[path = "../python/mod.rs"]
+mod python;
 
 use std::time::{Duration, Instant};
 
