@@ -1,0 +1,104 @@
+//! The program as people run it.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rehearsal_fake_ec2::World;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::asking::{PATIENCE, call_in, texts};
+
+fn world() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("worlds/five-regions.toml")
+}
+
+/// Ends the program with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start() -> (Running, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fake-ec2"));
+    command.arg(world()).args(["--listen", "127.0.0.1:0"]);
+    let mut program = Running(command.stdout(Stdio::piped()).spawn().unwrap());
+    let mut url = String::new();
+    BufReader::new(program.0.stdout.take().unwrap()).read_line(&mut url).unwrap();
+    (program, url.trim().to_owned())
+}
+
+/// Starts an instance that never ends by itself, and gives the number of its leading process.
+async fn instance(url: &str) -> u32 {
+    let user_data = "IyEvYmluL3NoCnNsZWVwIDEwMDAK"; // "#!/bin/sh\nsleep 1000\n"
+    let run = format!(
+        "ImageId=resolve:ssm:/aws/service/ami-amazon-linux-latest/x-arm64&InstanceType=c7g.large&MinCount=1&MaxCount=1\
+         &UserData={user_data}"
+    );
+    let (status, told) = call_in(url, "ap-northeast-1", "RunInstances", &run).await;
+    assert_eq!(status, 200, "{told}");
+    let began = Instant::now();
+    loop {
+        let told =
+            reqwest::get(format!("{url}/fake/instances")).await.unwrap().json::<serde_json::Value>().await.unwrap();
+        if let Some(pid) = told[0]["pid"].as_u64() {
+            return u32::try_from(pid).unwrap();
+        }
+        assert!(began.elapsed() < PATIENCE, "it does not run: {told}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn gone(pid: u32) {
+    let began = Instant::now();
+    // Whoever is not our child may stay as a name without a process.
+    let lives = || std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| !environment.is_empty());
+    while lives() {
+        assert!(began.elapsed() < PATIENCE, "{pid} outlives the fake");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_example_has_five_regions_with_a_trouble_each() {
+    World::parse(&std::fs::read_to_string(world()).unwrap()).unwrap();
+    let (_program, url) = start();
+    let (_, told) = call_in(&url, "us-east-1", "DescribeRegions", "").await;
+    let expected = ["ap-northeast-1", "eu-central-1", "me-south-1", "sa-east-1", "us-east-1"];
+    assert_eq!(texts(&told, "regionName"), expected);
+    assert_eq!(call_in(&url, "me-south-1", "DescribeVpcs", "").await.0, 401);
+    let (_, told) = call_in(&url, "sa-east-1", "DescribeVpcs", "Filter.1.Name=is-default&Filter.1.Value.1=true").await;
+    assert_eq!(texts(&told, "vpcId").len(), 0);
+}
+
+#[tokio::test]
+async fn its_instances_end_with_it_when_it_is_asked_to_end() {
+    let (mut program, url) = start();
+    let pid = instance(&url).await;
+    kill_process(Pid::from_child(&program.0), Signal::TERM).unwrap();
+    assert!(program.0.wait().unwrap().success());
+    assert!(!Path::new(&format!("/proc/{pid}")).exists());
+}
+
+/// Nobody is left to end them: they have to notice by themselves.
+#[tokio::test]
+async fn its_instances_end_with_it_when_it_is_killed() {
+    let (program, url) = start();
+    let pid = instance(&url).await;
+    drop(program);
+    gone(pid).await;
+}
+
+#[test]
+fn what_is_no_world_is_told_with_its_line() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fake-ec2"));
+    let ended = command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).output().unwrap();
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert!(!ended.status.success() && told.contains("at line ") && told.contains("unknown field `"), "{told}");
+}
