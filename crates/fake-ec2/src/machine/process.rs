@@ -1,8 +1,8 @@
 //! The processes of one instance, none of which outlives it.
 //!
 //! They hang on a leader: a shell that starts the user data and then only waits for the end of its standard input. The
-//! other end of that is ours, so when the fake is gone, however it went, the leader kills its group and itself. As long
-//! as we have not waited for the leader, its number belongs to nobody else, and signals to its group hit no strangers.
+//! other end of that is ours, so when the fake is gone, however it went, the leader kills them all and itself. As long as
+//! we have not waited for the leader, its number belongs to nobody else, and signals to its group hit no strangers.
 //! Processes that left the group are known by a variable of their environment.
 
 use std::collections::BTreeMap;
@@ -17,8 +17,19 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, Signal, getpgid, kill_process_group, pidfd_open, pidfd_send_signal};
 
-/// The leader. The user data's shell has the ordinary signals; its own are set when that has started.
-const LEADER: &str = "\"$@\" </dev/null &\ntrap '' HUP INT TERM\nread -r _\nkill -KILL 0\n";
+/// The leader. The user data's shell has the ordinary signals; its own are set when that has started. When its input
+/// ends, nobody is left to end the others, so it does: first those that left its group, then the group and itself.
+const LEADER: &str = r#""$@" </dev/null &
+trap '' HUP INT TERM
+read -r _
+for environment in /proc/[0-9]*/environ; do
+    pid=${environment#/proc/}
+    pid=${pid%/environ}
+    [ "$pid" = $$ ] && continue
+    grep -qzxF "FAKE_EC2_FOLDER=$FAKE_EC2_FOLDER" "$environment" && kill -KILL "$pid"
+done 2>/dev/null
+kill -KILL 0
+"#;
 
 /// The variable by which all processes of an instance are known: its folder, which no other has.
 const MARK: &str = "FAKE_EC2_FOLDER";

@@ -1,5 +1,6 @@
 //! How tests ask: calls over plain HTTP, without a client that retries or hides anything.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rehearsal_fake_ec2::{FakeEc2, Instance, World};
@@ -108,4 +109,15 @@ pub async fn awaited<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         assert!(began.elapsed() < PATIENCE, "{what} did not come");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// The processes of the instance with this folder, which all have it in their environment.
+pub fn marked(folder: &Path) -> Vec<String> {
+    let mark = format!("FAKE_EC2_FOLDER={}", folder.display()).into_bytes();
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    let is_marked = |pid: &String| {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|variable| variable == mark)
+    };
+    all.filter_map(|entry| entry.file_name().into_string().ok()).filter(is_marked).collect()
 }

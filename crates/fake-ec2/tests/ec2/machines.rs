@@ -4,10 +4,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rehearsal_fake_ec2::{FakeEc2, Reason, State, World};
-use reqwest::{Client, StatusCode};
-use serde_json::Value;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
 
-use crate::asking::{REGION, awaited, call, instance, launch, template};
+use crate::asking::{REGION, admin, awaited, call, instance, launch, marked, template};
 
 fn running() -> World {
     World::of(&[REGION])
@@ -21,17 +21,6 @@ async fn console(fake: &FakeEc2, id: &str, wanted: &str) -> String {
 
 async fn ended(fake: &FakeEc2, id: &str) -> Option<Reason> {
     awaited("the end", || Some(instance(fake, id)).filter(|it| it.state() == State::Terminated)).await.reason
-}
-
-/// The processes that have this in their environment.
-fn marked(folder: &Path) -> Vec<String> {
-    let mark = format!("FAKE_EC2_FOLDER={}", folder.display()).into_bytes();
-    let all = std::fs::read_dir("/proc").unwrap().flatten();
-    let is_marked = |pid: &String| {
-        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|variable| variable == mark)
-    };
-    all.filter_map(|entry| entry.file_name().into_string().ok()).filter(is_marked).collect()
 }
 
 #[tokio::test]
@@ -255,4 +244,43 @@ async fn template_without_script(fake: &FakeEc2) {
     call(fake, "CreateFleet", &crate::asking::fleet(1, "")).await;
     let id = fake.instances().last().unwrap().id.clone();
     console(fake, &id, "the user data is not run").await;
+}
+
+/// What people do with an instance, over HTTP.
+#[tokio::test]
+async fn instances_are_listed_and_struck_over_http() {
+    let fake = FakeEc2::start(running()).unwrap();
+    let ids = launch(&fake, "#!/bin/sh\necho ready\nsleep 1000\n", 3).await;
+    for id in &ids {
+        console(&fake, id, "ready").await;
+    }
+    let (_, told) = admin(&fake, Method::GET, "/fake/instances", "").await;
+    let first = &told[0];
+    assert_eq!(
+        (&first["id"], &first["state"], &first["lifecycle"]),
+        (&json!(ids[0]), &json!("running"), &json!("spot"))
+    );
+    assert_eq!(first["tags"]["run"], "7");
+    let put = |id: &str, what: &str, body: &'static str| {
+        let path = format!("/fake/instances/{id}/{what}");
+        let fake = &fake;
+        async move { admin(fake, Method::PUT, &path, body).await.0 }
+    };
+    let (_, printed) = admin(&fake, Method::GET, &format!("/fake/instances/{}/console", ids[0]), "").await;
+    assert_eq!(printed, "ready\n");
+    assert_eq!(put(&ids[0], "rebalance", "").await, 204);
+    assert_eq!(put(&ids[0], "interrupt", "{\"seconds\": 0}").await, 204);
+    assert_eq!(put(&ids[1], "fail", "").await, 204);
+    assert_eq!(put(&ids[2], "interrupt", "{\"seconds\": \"soon\"}").await, 400);
+    assert_eq!(ended(&fake, &ids[0]).await, Some(Reason::Interruption));
+    assert_eq!(ended(&fake, &ids[1]).await, Some(Reason::Failure));
+    for what in ["rebalance", "interrupt", "fail"] {
+        assert_eq!(put(&ids[0], what, "").await, 404, "{what}");
+        assert_eq!(put("i-0", what, "").await, 404, "{what}");
+    }
+    assert_eq!(fake.alive(), 1);
+    assert_eq!(put(&ids[2], "interrupt", "").await, 204);
+    let deadline = instance(&fake, &ids[2]).deadline.unwrap();
+    let left = deadline.duration_since(std::time::SystemTime::now()).unwrap();
+    assert!((100..=120).contains(&left.as_secs()), "two minutes, if nothing is said: {left:?}");
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rehearsal_fake_ec2::World;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::asking::{PATIENCE, call_in, texts};
+use crate::asking::{PATIENCE, awaited, call_in, marked, texts};
 
 fn world() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("worlds/five-regions.toml")
@@ -34,9 +34,10 @@ fn start() -> (Running, String) {
     (program, url.trim().to_owned())
 }
 
-/// Starts an instance that never ends by itself, and gives the number of its leading process.
-async fn instance(url: &str) -> u32 {
-    let user_data = "IyEvYmluL3NoCnNsZWVwIDEwMDAK"; // "#!/bin/sh\nsleep 1000\n"
+/// Starts an instance that never ends by itself, and gives its folder.
+async fn instance(url: &str) -> PathBuf {
+    // "#!/bin/sh\nsetsid sleep 1000 &\nsleep 1001\n"
+    let user_data = "IyEvYmluL3NoCnNldHNpZCBzbGVlcCAxMDAwICYKc2xlZXAgMTAwMQo=".replace('=', "%3D");
     let run = format!(
         "ImageId=resolve:ssm:/aws/service/ami-amazon-linux-latest/x-arm64&InstanceType=c7g.large&MinCount=1&MaxCount=1\
          &UserData={user_data}"
@@ -47,20 +48,12 @@ async fn instance(url: &str) -> u32 {
     loop {
         let told =
             reqwest::get(format!("{url}/fake/instances")).await.unwrap().json::<serde_json::Value>().await.unwrap();
-        if let Some(pid) = told[0]["pid"].as_u64() {
-            return u32::try_from(pid).unwrap();
+        let folder = PathBuf::from(told[0]["folder"].as_str().unwrap());
+        // The leader, the shell, and two that sleep.
+        if marked(&folder).len() == 4 {
+            return folder;
         }
         assert!(began.elapsed() < PATIENCE, "it does not run: {told}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-async fn gone(pid: u32) {
-    let began = Instant::now();
-    // Whoever is not our child may stay as a name without a process.
-    let lives = || std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| !environment.is_empty());
-    while lives() {
-        assert!(began.elapsed() < PATIENCE, "{pid} outlives the fake");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -80,19 +73,22 @@ async fn the_example_has_five_regions_with_a_trouble_each() {
 #[tokio::test]
 async fn its_instances_end_with_it_when_it_is_asked_to_end() {
     let (mut program, url) = start();
-    let pid = instance(&url).await;
+    let folder = instance(&url).await;
     kill_process(Pid::from_child(&program.0), Signal::TERM).unwrap();
     assert!(program.0.wait().unwrap().success());
-    assert!(!Path::new(&format!("/proc/{pid}")).exists());
+    assert_eq!(marked(&folder), [""; 0]);
+    assert!(!folder.exists());
 }
 
 /// Nobody is left to end them: they have to notice by themselves.
 #[tokio::test]
 async fn its_instances_end_with_it_when_it_is_killed() {
     let (program, url) = start();
-    let pid = instance(&url).await;
+    let folder = instance(&url).await;
     drop(program);
-    gone(pid).await;
+    awaited("the end of all", || marked(&folder).is_empty().then_some(())).await;
+    // It could not remove what it left.
+    std::fs::remove_dir_all(folder.parent().unwrap()).unwrap();
 }
 
 #[test]
