@@ -48,6 +48,7 @@ pub(crate) fn perform(account: &mut Account, call: &Call, now: SystemTime) -> Re
         "DescribeInstances" => instances::describe(account, call, now),
         "TerminateInstances" => instances::terminate(account, call, now),
         "CreateTags" => tags::create(account, call, now),
+        "DescribeTags" => tags::describe(account, call),
         other => {
             let message = format!("The action {other} is not valid for this web service.");
             Err(Refusal::new("InvalidAction", message))

@@ -1,4 +1,4 @@
-//! Tags that come after the start.
+//! Tags of all things: those that come after the start, and what is found by them.
 
 use std::time::SystemTime;
 
@@ -8,6 +8,7 @@ use crate::account::Account;
 use crate::actions::instances::is_known;
 use crate::call::{self, Call, Fields, Tags};
 use crate::holdings::Holdings;
+use crate::listing::{PAGES, Seen, numbered, page};
 use crate::refusal::Refusal;
 
 /// All or none: one id that is not known refuses the whole call.
@@ -33,6 +34,41 @@ pub(super) fn create(account: &mut Account, call: &Call, now: SystemTime) -> Res
         }
     }
     Ok(Shape::map([("return", true.into())]))
+}
+
+/// All tags of all things. Of a fleet that was deleted nothing is told here any more; when Amazon forgets it is not
+/// known.
+pub(super) fn describe(account: &Account, call: &Call) -> Result<Shape, Refusal> {
+    let none = Holdings::default();
+    let holdings = account.holdings.get(&call.region).unwrap_or(&none);
+    let fleets = holdings.fleets.values().filter(|fleet| !fleet.is_deleted);
+    let things = (fleets.map(|it| ("fleet", &it.id, &it.tags)))
+        .chain(holdings.instances.values().map(|it| ("instance", &it.id, &it.tags)))
+        .chain(holdings.templates.values().map(|it| ("launch-template", &it.id, &it.tags)))
+        .chain(holdings.groups.values().map(|it| ("security-group", &it.id, &it.tags)));
+    let mut told = Vec::new();
+    for (kind, id, tags) in things {
+        for (key, value) in tags {
+            let attributes = [
+                ("key", key.clone()),
+                ("resource-id", id.clone()),
+                ("resource-type", kind.to_owned()),
+                ("value", value.clone()),
+            ];
+            // `tag:KEY` means this tag here, not any of the thing.
+            let own = Tags::from([(key.clone(), value.clone())]);
+            if Seen::new(Some(&own), attributes).passes(call)? {
+                told.push(Shape::map([
+                    ("resourceId", id.as_str().into()),
+                    ("resourceType", kind.into()),
+                    ("key", key.as_str().into()),
+                    ("value", value.as_str().into()),
+                ]));
+            }
+        }
+    }
+    let (told, token) = page(numbered(told), call, PAGES, account.world.page_size)?;
+    Ok(Shape::map([("tagSet", Shape::List(told)), ("nextToken", token)]))
 }
 
 /// The tags of a thing, by its id.

@@ -144,7 +144,7 @@ impl Machine {
         let mut services = JoinSet::new();
         services.spawn(service);
         let environment = environment(plan, &address);
-        let processes = Processes::start(&Start { folder, user_data: &plan.user_data, environment })?;
+        let processes = Processes::start(&Start { id: &plan.id, folder, user_data: &plan.user_data, environment })?;
         desk.started(&plan.id, processes.leader(), &address);
         Ok(Machine { processes, power: BufReader::new(power).lines(), _services: services })
     }

@@ -40,6 +40,7 @@ const ROUNDS: u32 = 200;
 /// What an instance is started with.
 #[derive(Clone, Debug)]
 pub(super) struct Start<'a> {
+    pub id: &'a str,
     pub folder: &'a Path,
     pub user_data: &'a [u8],
     pub environment: BTreeMap<String, String>,
@@ -56,8 +57,8 @@ impl Processes {
     /// Runs user data. What is no script is not run, as with cloud-init, and the console says so.
     pub(super) fn start(start: &Start<'_>) -> io::Result<Processes> {
         let folder = start.folder;
-        let script = folder.join("user-data");
-        fs::write(&script, start.user_data)?;
+        let cloud = folder.join("cloud");
+        let script = install(&cloud, start)?;
         let (home, temporary) = (folder.join("root"), folder.join("tmp"));
         fs::create_dir_all(&home)?;
         fs::create_dir_all(&temporary)?;
@@ -73,6 +74,7 @@ impl Processes {
             .env_clear()
             .envs(&start.environment)
             .env(MARK, folder)
+            .env("CLOUD_DIR", &cloud)
             .env("HOME", &home)
             .env("TMPDIR", &temporary)
             .env("PATH", commands)
@@ -148,6 +150,20 @@ impl Drop for Processes {
         }
         let _ = self.leader.wait(); // it was killed with its group
     }
+}
+
+/// Leaves user data where cloud-init leaves it, below a folder that stands for `/var/lib/cloud`, and gives the file
+/// that is run.
+fn install(cloud: &Path, start: &Start<'_>) -> io::Result<PathBuf> {
+    let (data, instance) = (cloud.join("data"), cloud.join("instances").join(start.id));
+    let scripts = instance.join("scripts");
+    fs::create_dir_all(&data)?;
+    fs::create_dir_all(&scripts)?;
+    fs::write(data.join("instance-id"), format!("{}\n", start.id))?;
+    fs::write(instance.join("user-data.txt"), start.user_data)?;
+    let script = scripts.join("part-001");
+    fs::write(&script, start.user_data)?;
+    Ok(script)
 }
 
 /// What runs user data: what its first line names, with the one argument that a kernel passes on.

@@ -209,6 +209,9 @@ def fleets():
     assert fleet(target=10, ClientToken="one")["FleetId"] == made["FleetId"]
     assert refused(fleet, target=11, ClientToken="one") == ("IdempotentParameterMismatch", 400)
     assert home.describe_fleets()["Fleets"] == [], "instant fleets are only told of by name"
+    asked = [{"Name": "resource-type", "Values": ["fleet"]}, {"Name": "tag:run", "Values": ["7"]}]
+    (tag,) = home.describe_tags(Filters=asked)["Tags"]
+    assert (tag["ResourceId"], tag["Key"], tag["Value"]) == (made["FleetId"], "run", "7"), tag
     (found,) = home.describe_fleets(FleetIds=[made["FleetId"]])["Fleets"]
     assert (found["Type"], found["FleetState"], found["FulfilledCapacity"]) == ("instant", "active", 10.0), found
     assert sorted(ids(found)) == sorted(ids(made))
@@ -216,6 +219,7 @@ def fleets():
     assert deleted["SuccessfulFleetDeletions"][0]["CurrentFleetState"] == "deleted_terminating", deleted
     assert deleted["UnsuccessfulFleetDeletions"][0]["Error"]["Code"] == "fleetIdDoesNotExist", deleted
     assert alive() == []
+    assert home.describe_tags(Filters=asked)["Tags"] == [], "it is deleted"
 
 
 def shortages():
@@ -301,7 +305,7 @@ for operation in (
     "CreateFleet CreateLaunchTemplate CreateSecurityGroup CreateTags DeleteFleets DeleteLaunchTemplate "
     "DeleteSecurityGroup DescribeAvailabilityZones DescribeFleets DescribeImages DescribeInstances "
     "DescribeInstanceTypeOfferings DescribeInstanceTypes DescribeLaunchTemplates DescribeRegions "
-    "DescribeSecurityGroups DescribeSpotPriceHistory DescribeSubnets DescribeVpcs GetSpotPlacementScores "
+    "DescribeSecurityGroups DescribeSpotPriceHistory DescribeSubnets DescribeTags DescribeVpcs GetSpotPlacementScores "
     "RunInstances TerminateInstances"
 ).split():
     assert operation in judged, f"{operation} was never answered"

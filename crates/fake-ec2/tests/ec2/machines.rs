@@ -38,6 +38,19 @@ async fn user_data_runs_and_the_instance_goes_on_when_it_has_ended() {
     assert!(fake.whereabouts(id).is_some());
 }
 
+/// A script that removes itself, with the secrets in it, goes on.
+#[tokio::test]
+async fn user_data_lies_where_cloud_init_leaves_it() {
+    let fake = FakeEc2::start(running()).unwrap();
+    let script = "#!/bin/sh\nset -eu\ncat $CLOUD_DIR/data/instance-id\ncd $CLOUD_DIR/instances\nls ./*/user-data.txt\n\
+                  rm -rf ./*/user-data.txt* ./*/scripts ./*/obj.pkl\necho secret-less\n";
+    let id = &launch(&fake, script, 1).await[0];
+    let printed = console(&fake, id, "secret-less").await;
+    assert_eq!(printed, format!("{id}\n./{id}/user-data.txt\nsecret-less\n"));
+    let found = std::process::Command::new("grep").args(["-rlF", "obj.pkl"]).arg(fake.folder(id)).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&found.stdout), "", "nothing is left of it");
+}
+
 #[tokio::test]
 async fn shutting_down_ends_an_instance_as_it_was_started_to() {
     let fake = FakeEc2::start(running()).unwrap();
