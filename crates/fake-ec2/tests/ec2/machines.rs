@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rehearsal_fake_ec2::{FakeEc2, Reason, State, World};
+use rehearsal_fake_ec2::{FakeEc2, Reason, State, Whereabouts, World};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -17,6 +17,11 @@ fn running() -> World {
 async fn console(fake: &FakeEc2, id: &str, wanted: &str) -> String {
     let path = fake.folder(id).join("console.log");
     awaited(wanted, || std::fs::read_to_string(&path).ok().filter(|text| text.contains(wanted))).await
+}
+
+/// Where the machine of an instance is: known a moment after its first word may have been printed.
+async fn whereabouts(fake: &FakeEc2, id: &str) -> Whereabouts {
+    awaited("the machine", || fake.whereabouts(id)).await
 }
 
 async fn ended(fake: &FakeEc2, id: &str) -> Option<Reason> {
@@ -35,7 +40,7 @@ async fn user_data_runs_and_the_instance_goes_on_when_it_has_ended() {
         "{printed}"
     );
     assert_eq!(instance(&fake, id).state(), State::Running);
-    assert!(fake.whereabouts(id).is_some());
+    whereabouts(&fake, id).await;
 }
 
 /// A script that removes itself, with the secrets in it, goes on.
@@ -170,7 +175,7 @@ async fn an_interruption_is_announced_and_then_kills() {
     let fake = FakeEc2::start(running()).unwrap();
     let id = &launch(&fake, "#!/bin/sh\ntrap '' TERM\necho ready\nwhile :; do sleep 0.05; done\n", 1).await[0];
     console(&fake, id, "ready").await;
-    let imds = fake.whereabouts(id).unwrap().imds;
+    let imds = whereabouts(&fake, id).await.imds;
     let rebalance = "meta-data/events/recommendations/rebalance";
     assert_eq!(metadata(&imds, rebalance).await.0, StatusCode::NOT_FOUND);
     assert!(fake.recommend(id));
@@ -227,7 +232,10 @@ async fn nothing_outlives_the_fake() {
         // The leader, the shell, three that sleep, and perhaps the one that it waits for.
         awaited("all processes", || (marked(folder).len() >= 5).then_some(())).await;
     }
-    let groups: Vec<u32> = ids.iter().map(|id| fake.whereabouts(id).unwrap().pid).collect();
+    let mut groups = Vec::new();
+    for id in &ids {
+        groups.push(whereabouts(&fake, id).await.pid);
+    }
     drop(fake);
     for (folder, group) in folders.iter().zip(groups) {
         assert_eq!(marked(folder), [""; 0]);

@@ -14,12 +14,19 @@ fn world() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("worlds/five-regions.toml")
 }
 
-/// Ends the program with the test.
+/// Ends the program with the test: politely, so that it removes its folder.
 struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // One that has ended and was waited for has no number any more that is its own.
+        if matches!(self.0.try_wait(), Ok(None)) {
+            let _ = kill_process(Pid::from_child(&self.0), Signal::TERM);
+        }
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE && matches!(self.0.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -83,9 +90,10 @@ async fn its_instances_end_with_it_when_it_is_asked_to_end() {
 /// Nobody is left to end them: they have to notice by themselves.
 #[tokio::test]
 async fn its_instances_end_with_it_when_it_is_killed() {
-    let (program, url) = start();
+    let (mut program, url) = start();
     let folder = instance(&url).await;
-    drop(program);
+    program.0.kill().unwrap();
+    program.0.wait().unwrap();
     awaited("the end of all", || marked(&folder).is_empty().then_some(())).await;
     // It could not remove what it left.
     std::fs::remove_dir_all(folder.parent().unwrap()).unwrap();
