@@ -24,7 +24,7 @@ use crate::world::World;
 const FIRST_NUMBER: u64 = 1_000;
 
 /// How many calls are remembered.
-const MOST_REMEMBERED: usize = 100_000;
+const MOST_REMEMBERED: usize = 20_000;
 
 /// What is to be done after a call.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::account::{Account, Effect};
 use crate::call::Call;
-use crate::instance::{Lifecycle, OnShutdown, Reason, State};
+use crate::instance::{Instance, Lifecycle, OnShutdown, Reason, State};
 use crate::machine::{self, Order, Plan};
 use crate::refusal::Refusal;
 use crate::world::World;
@@ -104,11 +104,8 @@ impl Desk {
     pub(crate) fn interrupt(&self, id: &str, notice: Duration, now: SystemTime) -> bool {
         let mut shared = self.lock();
         let instance = shared.account.instance_mut(id);
-        let is_hit = |instance: &&mut crate::instance::Instance| {
-            instance.state().is_alive() && instance.lifecycle == Lifecycle::Spot
-        };
-        let Some(instance) = instance.filter(is_hit) else { return false };
-        let deadline = now + notice;
+        let is_hit = |instance: &&mut Instance| instance.state().is_alive() && instance.lifecycle == Lifecycle::Spot;
+        let (Some(instance), Some(deadline)) = (instance.filter(is_hit), now.checked_add(notice)) else { return false };
         instance.recommended.get_or_insert(now);
         instance.deadline = Some(deadline);
         shared.order(id, Order::Leave(deadline));

@@ -12,7 +12,7 @@ use crate::desk::{Desk, Whereabouts};
 use crate::instance::Instance;
 use crate::log::Logged;
 use crate::server;
-use crate::world::World;
+use crate::world::{World, WorldError};
 
 /// What can be chosen about it, besides its world.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ impl FakeEc2 {
     /// Starts one on a free port of loopback, with temporary folders.
     ///
     /// # Errors
-    /// When there is no port, no folder or no thread to be had.
+    /// When the world makes no sense, or there is no port, no folder or no thread to be had.
     pub fn start(world: World) -> io::Result<FakeEc2> {
         FakeEc2::start_with(world, Options::default())
     }
@@ -50,8 +50,9 @@ impl FakeEc2 {
     /// Starts one.
     ///
     /// # Errors
-    /// When the address or the folder cannot be had, or no thread.
+    /// When the world makes no sense, or when the address or the folder cannot be had, or no thread.
     pub fn start_with(world: World, options: Options) -> io::Result<FakeEc2> {
+        let world = world.checked().map_err(io::Error::other)?;
         let (listener, address) = listen(options.listen)?;
         let (folder, temporary) = match options.folder {
             Some(folder) => {
@@ -87,12 +88,16 @@ impl FakeEc2 {
     }
 
     /// Changes what can be chosen. What was made stays.
-    pub fn change(&self, change: impl FnOnce(&mut World)) {
+    ///
+    /// # Errors
+    /// When the result makes no sense; nothing has changed then.
+    pub fn change(&self, change: impl FnOnce(&mut World)) -> Result<(), WorldError> {
         self.desk.with(|account| {
             let mut world = account.world.clone();
             change(&mut world);
-            account.set(world);
-        });
+            account.set(world.checked()?);
+            Ok(())
+        })
     }
 
     /// The calls that came, oldest first.

@@ -26,6 +26,9 @@ const LONGEST: usize = 1 << 20;
 /// How long ahead Amazon tells that it takes an instance back.
 const NOTICE: Duration = Duration::from_secs(120);
 
+/// More than anybody waits for, in seconds, and less than what no clock can tell.
+const LONGEST_NOTICE: f64 = 1e9;
+
 pub(crate) fn routes(desk: Desk) -> Router {
     Router::new()
         .route("/", post(call))
@@ -95,16 +98,10 @@ async fn world(State(desk): State<Desk>) -> Response {
 }
 
 async fn change(State(desk): State<Desk>, Json(patch): Json<Value>) -> Response {
-    let changed = desk.with(|account| {
-        let world = account.world.patched(&patch)?;
-        account.set(world);
-        Ok(())
-    });
+    let changed = desk.with(|account| account.world.patched(&patch).map(|world| account.set(world)));
     match changed {
         Ok(()) => world(State(desk)).await,
-        Err(error @ crate::world::WorldError::Format(_) | error @ crate::world::WorldError::Senseless(_)) => {
-            (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response()
-        }
+        Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
     }
 }
 
@@ -157,7 +154,10 @@ async fn interrupt(State(desk): State<Desk>, Path(id): Path<String>, body: Bytes
     let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
     let notice = match &asked["seconds"] {
         Value::Null => Some(NOTICE),
-        seconds => seconds.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+        seconds => {
+            let seconds = seconds.as_f64().filter(|seconds| *seconds <= LONGEST_NOTICE);
+            seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        }
     };
     match notice {
         Some(notice) => done(desk.interrupt(&id, notice, SystemTime::now())),

@@ -242,7 +242,8 @@ impl World {
         serde_json::from_value::<World>(document).map_err(told)?.checked()
     }
 
-    fn checked(self) -> Result<World, WorldError> {
+    /// Gives it, if it makes sense.
+    pub(crate) fn checked(self) -> Result<World, WorldError> {
         let found = crate::senseless::find(&self);
         if found.is_empty() { Ok(self) } else { Err(WorldError::Senseless(found)) }
     }

@@ -199,6 +199,35 @@ fn fleets_may_start_more_than_was_asked_for_and_tell_of_less() {
     assert_eq!(stand.alive(), 6);
 }
 
+/// A strategy that spot instances do not have was refused only after the on-demand instances had been started.
+#[test]
+fn what_makes_no_sense_starts_nobody() {
+    let mut stand = Stand::new(json!({}));
+    stand.template();
+    for (more, expected) in [
+        (
+            "TargetCapacitySpecification.SpotTargetCapacity=1&SpotOptions.AllocationStrategy=prioritized\
+          &TargetCapacitySpecification.DefaultTargetCapacityType=on-demand",
+            "InvalidParameterValue",
+        ),
+        ("TargetCapacitySpecification.OnDemandTargetCapacity=-1", "InvalidParameterValue"),
+        ("TargetCapacitySpecification.OnDemandTargetCapacity=3", "InvalidParameterCombination"),
+        ("TargetCapacitySpecification.TotalTargetCapacity=10001", "InvalidParameterValue"),
+        ("LaunchTemplateConfigs.1.Overrides.1.WeightedCapacity=0", "InvalidParameterValue"),
+        ("LaunchTemplateConfigs.1.LaunchTemplateSpecification.Version=2", "InvalidLaunchTemplateId.VersionNotFound"),
+        (
+            "LaunchTemplateConfigs.1.LaunchTemplateSpecification.LaunchTemplateName=u",
+            "InvalidLaunchTemplateName.NotFoundException",
+        ),
+        ("LaunchTemplateConfigs.1.Overrides.1.AvailabilityZone=us-east-1z", "InvalidParameterValue"),
+        ("SpotOptions.MinTargetCapacity=1", "UnsupportedOperation"),
+        ("Type=maintain", "UnsupportedOperation"),
+    ] {
+        assert_eq!(stand.code("CreateFleet", &fleet(2, more)), expected, "{more}");
+    }
+    assert_eq!(stand.alive(), 0);
+}
+
 #[test]
 fn a_token_makes_a_fleet_once() {
     let mut stand = Stand::new(json!({}));

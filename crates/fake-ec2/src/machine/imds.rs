@@ -54,8 +54,10 @@ async fn token(State(service): State<Service>, headers: HeaderMap) -> Response {
         return StatusCode::BAD_REQUEST.into_response();
     };
     let token = service.desk.with(|account| account.id("token"));
-    let expiry = Instant::now() + Duration::from_secs(seconds);
-    service.tokens.lock().unwrap_or_else(PoisonError::into_inner).insert(token.clone(), expiry);
+    let (now, mut tokens) = (Instant::now(), service.tokens.lock().unwrap_or_else(PoisonError::into_inner));
+    tokens.retain(|_, expiry| *expiry > now);
+    tokens.insert(token.clone(), now + Duration::from_secs(seconds));
+    drop(tokens);
     ([(TTL, seconds.to_string())], token).into_response()
 }
 

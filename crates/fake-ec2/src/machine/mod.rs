@@ -163,7 +163,7 @@ impl Machine {
                 // A command says something about it.
                 line = self.power.next_line() => match line {
                     Ok(Some(line)) => match power::read(&line) {
-                        Power::Off(minutes) => at = Some(Instant::now() + Duration::from_secs_f64(minutes * minute)),
+                        Power::Off(minutes) => at = after(minutes * minute),
                         Power::On => at = None,
                         Power::Same => {}
                     },
@@ -175,6 +175,11 @@ impl Machine {
             }
         }
     }
+}
+
+/// The instant after some seconds; none if no clock goes so far.
+fn after(seconds: f64) -> Option<Instant> {
+    Instant::now().checked_add(Duration::try_from_secs_f64(seconds).ok()?)
 }
 
 /// Makes a pipe with a name and listens to it. It is opened for writing, too, so that it does not end with its first

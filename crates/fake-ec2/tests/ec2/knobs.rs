@@ -24,6 +24,9 @@ async fn a_world_is_changed_while_it_runs_or_left_as_it_was() {
         assert_eq!(status, 400, "{told}");
     }
     assert_eq!(fake.world().regions[REGION].price, 2.0);
+    assert!(fake.change(|world| world.machines.boot = -1.0).is_err());
+    fake.change(|world| world.machines.boot = 1.0).unwrap();
+    assert_eq!(fake.world().machines.boot, 1.0);
 }
 
 #[tokio::test]

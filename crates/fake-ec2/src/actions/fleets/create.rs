@@ -26,6 +26,9 @@ const UNKNOWN: [(&str, &str); 6] = [
     ("TargetCapacitySpecification", "TargetCapacityUnitType"),
 ];
 
+/// The most that one fleet can be wanted to have.
+const MOST_CAPACITY: f64 = 10_000.0;
+
 /// Among how many pools `price-capacity-optimized` spreads here. Amazon does not say.
 const SPREAD: usize = 3;
 
@@ -53,7 +56,7 @@ pub(in crate::actions) fn create(account: &mut Account, call: &Call, now: System
     ways.iter_mut().for_each(|way| way.blueprint.tags.extend(instance_tags.clone()));
     let (tags, id) = (call.tags_for("fleet")?, fleet_id(account));
     let mut made = Made::new(&ways, &id);
-    for attempt in attempts(account, &call.region, &targets) {
+    for attempt in attempts(account, call, &targets)? {
         made.attempt(account, call, &attempt, now)?;
     }
     let sets = made.instances(account);
@@ -90,12 +93,13 @@ fn fleet_id(account: &mut Account) -> String {
 
 fn targets(fields: &Value) -> Result<Targets, Refusal> {
     let given = &fields["TargetCapacitySpecification"];
-    let total = given.number("TotalTargetCapacity")?.ok_or_else(|| Refusal::missing("TotalTargetCapacity"))?;
-    if !(0.0..=10_000.0).contains(&total) {
+    let number = |key| given.count(key).map(|number| number.map(|number| number as f64));
+    let total = number("TotalTargetCapacity")?.ok_or_else(|| Refusal::missing("TotalTargetCapacity"))?;
+    if total > MOST_CAPACITY {
         return Err(Refusal::value(format!("Invalid value '{total}' for TotalTargetCapacity")));
     }
     let default = given.text("DefaultTargetCapacityType").unwrap_or("on-demand").to_owned();
-    let (spot, on_demand) = (given.number("SpotTargetCapacity")?, given.number("OnDemandTargetCapacity")?);
+    let (spot, on_demand) = (number("SpotTargetCapacity")?, number("OnDemandTargetCapacity")?);
     let rest = total - spot.unwrap_or(0.0) - on_demand.unwrap_or(0.0);
     if rest < 0.0 {
         let message = "The total target capacity must be at least the sum of the Spot and On-Demand target capacities";
@@ -114,7 +118,7 @@ fn targets(fields: &Value) -> Result<Targets, Refusal> {
 struct Made<'a> {
     fleet: String,
     ways: &'a [Way],
-    /// The instances that are named, by its place in `ways` and way to pay.
+    /// The instances that are named, by their way's place in `ways` and way to pay.
     started: BTreeMap<(usize, Lifecycle), Vec<String>>,
     failed: BTreeMap<(usize, Lifecycle), Refusal>,
     fulfilled: f64,
@@ -124,22 +128,33 @@ struct Made<'a> {
 struct Attempt {
     lifecycle: Lifecycle,
     target: f64,
+    strategy: Strategy,
     /// Instances too many that are named.
     surplus: usize,
     /// Instances too many that are not named.
     hidden: usize,
 }
 
-/// The attempts that targets need. Only the last has instances too many.
-fn attempts(account: &Account, region: &str, targets: &Targets) -> Vec<Attempt> {
-    let all = [(Lifecycle::OnDemand, targets.on_demand), (Lifecycle::Spot, targets.spot)];
-    let wanted = all.into_iter().filter(|(_, target)| *target > 0.0);
-    let mut attempts: Vec<Attempt> =
-        wanted.map(|(lifecycle, target)| Attempt { lifecycle, target, surplus: 0, hidden: 0 }).collect();
-    if let (Some(last), Some(place)) = (attempts.last_mut(), account.world.regions.get(region)) {
+/// How pools are chosen.
+struct Strategy {
+    order: Order,
+    spread: usize,
+    max_total_price: Option<f64>,
+}
+
+/// The attempts that targets need, all of which have to make sense before the first is made. Only the last has instances
+/// too many.
+fn attempts(account: &Account, call: &Call, targets: &Targets) -> Result<Vec<Attempt>, Refusal> {
+    let mut attempts = Vec::new();
+    for (lifecycle, target) in [(Lifecycle::OnDemand, targets.on_demand), (Lifecycle::Spot, targets.spot)] {
+        if target > 0.0 {
+            attempts.push(Attempt { lifecycle, target, strategy: strategy(call, lifecycle)?, surplus: 0, hidden: 0 });
+        }
+    }
+    if let (Some(last), Some(place)) = (attempts.last_mut(), account.world.regions.get(&call.region)) {
         (last.surplus, last.hidden) = (place.surplus as usize, place.hidden as usize);
     }
-    attempts
+    Ok(attempts)
 }
 
 impl Made<'_> {
@@ -151,9 +166,10 @@ impl Made<'_> {
         attempt: &Attempt,
         now: SystemTime,
     ) -> Result<(), Refusal> {
-        let Attempt { lifecycle, target, surplus, hidden } = *attempt;
+        let Attempt { lifecycle, target, surplus, hidden, .. } = *attempt;
+        let Strategy { order, spread, max_total_price } = attempt.strategy;
         let candidates = ways::candidates(account, &call.region, self.ways, lifecycle);
-        let wanted = strategy(want(account, &call.region, lifecycle, target), call, lifecycle)?;
+        let wanted = Want { order, spread, max_total_price, ..want(account, &call.region, lifecycle, target) };
         let Choice { mut chosen, failed, fulfilled } = choose(&candidates, &wanted);
         let named = chosen.len() + surplus;
         // More of what was chosen last: there is no better place for what nobody asked for.
@@ -184,7 +200,7 @@ impl Made<'_> {
 }
 
 /// What the caller says about how pools are chosen.
-fn strategy(want: Want, call: &Call, lifecycle: Lifecycle) -> Result<Want, Refusal> {
+fn strategy(call: &Call, lifecycle: Lifecycle) -> Result<Strategy, Refusal> {
     let part = match lifecycle {
         Lifecycle::Spot => &call.fields["SpotOptions"],
         Lifecycle::OnDemand => &call.fields["OnDemandOptions"],
@@ -204,7 +220,7 @@ fn strategy(want: Want, call: &Call, lifecycle: Lifecycle) -> Result<Want, Refus
             return Err(Refusal::value(format!("The allocation strategy '{other}' is not valid for {name} instances")));
         }
     };
-    Ok(Want { order, spread, max_total_price: part.number("MaxTotalPrice")?, ..want })
+    Ok(Strategy { order, spread, max_total_price: part.number("MaxTotalPrice")? })
 }
 
 fn own_tags(fleet: &str, template: &LaunchTemplate) -> Tags {
