@@ -145,7 +145,10 @@ fn supply(document: &Value, pointers: &[Option<String>; 6]) -> Result<Reading, F
     }
     let supply = Supply::from_counts(counts);
     match supply.is_empty() {
-        true => Err(Failure::missing("none of the numbers is there")),
+        true => {
+            let places: Vec<String> = pointers.iter().flatten().map(|pointer| quoted(pointer)).collect();
+            Err(Failure::missing(format!("there is nothing at {}", places.join(" or "))))
+        }
         false => Ok(Reading::Supply(supply)),
     }
 }

@@ -176,12 +176,14 @@ fn supply(rows: &[Row<'_>], proven: &mut BTreeSet<String>) -> Result<Supply, Fai
     Ok(Supply { running: Some(running), ready: Some(ready), draining: Some(draining), ..Supply::default() })
 }
 
-/// Whether the last check of a server passed. One that comes back from maintenance still shows how its last check
-/// before that ended. Where the column says nothing, as with agent checks alone, the status has to be believed.
+/// Whether a check has passed since a server that is UP was let in. One that comes back from maintenance still shows how
+/// its last check before that ended; but it is in full health, `UP` and not `UP 1/2`, only after another one. Where the
+/// column says nothing, as with agent checks alone, the status has to be believed.
 fn has_passed(row: &Row<'_>) -> bool {
+    let is_whole = row.cell("status") == Some("UP");
     let last = row.cell("check_status").unwrap_or_default();
     let last = last.strip_prefix("* ").unwrap_or(last); // the next check is on its way
-    matches!(last, "" | "L4OK" | "L6OK" | "L7OK" | "L7OKC" | "PROCOK")
+    last.is_empty() || (is_whole && matches!(last, "L4OK" | "L6OK" | "L7OK" | "L7OKC" | "PROCOK"))
 }
 
 fn cell(rows: &[Row<'_>], server: &str, column: &str) -> Result<f64, Failure> {
@@ -241,6 +243,7 @@ mod tests {
         assert_eq!(ready("DOWN", "L4CON"), 0);
         assert_eq!(ready("MAINT", ""), 0);
         assert_eq!(ready("UP 1/2", "L4CON"), 0, "let in again, with how its last check ended");
+        assert_eq!(ready("UP 1/2", "L4OK"), 0, "from its life before");
         assert_eq!(ready("UP", "L4OK"), 1);
         assert_eq!(ready("UP", ""), 1, "nobody checks it");
     }

@@ -22,7 +22,7 @@ async fn a_supply_is_read_by_pointers() {
     let check = async |body, expected: &str| assert_eq!(read(body, keys).await, expected, "{body}");
     check(r#"{"a": [4], "r": 3, "max": "9"}"#, "desired 4 ready 3 max 9").await;
     check(r#"{"a": [0], "r": null}"#, "desired 0").await;
-    check(r#"{"a": [], "r": null}"#, "missing: none of the numbers is there").await;
+    check(r#"{"a": [], "r": null}"#, "missing: there is nothing at `/a/0` or `/r` or `/max`").await;
     check(r#"{"a": [4], "r": -1}"#, "format: `/r`: -1 is no number of instances").await;
     check(r#"{"a": [4], "r": {}}"#, "format: `/r`: not a number: `{}`").await;
     check("", "format: the answer is not JSON: EOF while parsing a value at line 1 column 0").await;
