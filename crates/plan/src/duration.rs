@@ -64,6 +64,9 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
         } else {
             let position = UNITS.iter().position(|(name, _)| *name == unit).ok_or_else(|| match number.is_empty() {
                 true => DurationError::NoNumber(text.into()),
+                false if unit.is_empty() => {
+                    DurationError::UnknownUnit { text: text.into(), unit: after.trim_start().into() }
+                }
                 false => DurationError::UnknownUnit { text: text.into(), unit: unit.into() },
             })?;
             if position < longest_left {

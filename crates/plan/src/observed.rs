@@ -20,11 +20,16 @@ pub struct Unobserved {
 
 impl Plan {
     /// Finds metrics that the plan names and that the environment's `autoscaler` does not observe. Without any
-    /// observer the plan is one for other environments: then only the guards are told, which protect nothing.
+    /// observer the plan is one for other environments: then it is told that nothing is judged, and that guards protect
+    /// nothing.
     #[must_use]
     pub fn check_observed(&self, autoscaler: Option<&Value>) -> Unobserved {
         let mut found = Unobserved::default();
         let Some(autoscaler) = autoscaler else {
+            found.doubts.extend(self.autoscaler.as_ref().map(|_| {
+                Problem::new("autoscaler: it will not be judged: the environment observes nothing")
+                    .hint("say in [autoscaler] of the environment where its numbers are")
+            }));
             found.doubts.extend(self.guards.iter().map(|Guard { metric, .. }| {
                 Problem::new(format!("the guard of `{metric}` protects nothing: the environment observes nothing"))
                     .hint(format!("describe it in [autoscaler.metrics.\"{metric}\"] of the environment"))
@@ -36,7 +41,10 @@ impl Plan {
         let unknown = |what: &str, metric: &str, known: &[&str]| {
             let problem = Problem::new(format!("{what} `{metric}`, which the environment does not observe"));
             let problem = problem.did_you_mean(metric, known.iter().copied());
-            let hint = format!("describe it in [autoscaler.metrics.\"{metric}\"] of the environment");
+            let hint = match metric {
+                "demand" => format!("numbers of instances that are observed are {}", SUPPLY_FIGURES.join(", ")),
+                _ => format!("describe it in [autoscaler.metrics.\"{metric}\"] of the environment"),
+            };
             if problem.hint.is_some() { problem } else { problem.hint(hint) }
         };
         if let Some(plan) = &self.autoscaler {
@@ -109,9 +117,10 @@ mod tests {
     }
 
     #[test]
-    fn an_environment_without_observers_leaves_only_guards_in_doubt() {
+    fn an_environment_without_observers_leaves_all_in_doubt() {
         let found = plan().check_observed(None);
-        assert_eq!((found.mistakes.len(), found.doubts.len()), (0, 2));
-        assert!(found.doubts[0].message.contains("protects nothing"), "{:?}", found.doubts);
+        assert_eq!((found.mistakes.len(), found.doubts.len()), (0, 3));
+        assert!(found.doubts[0].message.contains("not be judged"), "{:?}", found.doubts);
+        assert!(found.doubts[1].message.contains("protects nothing"), "{:?}", found.doubts);
     }
 }
