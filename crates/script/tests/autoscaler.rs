@@ -105,9 +105,25 @@ fn a_figure_of_an_autoscaler_that_nobody_judges_is_a_mistake() {
 
 /// The same scenario is played on a laptop, where nothing observes anything.
 #[test]
-fn without_observers_a_guard_is_a_warning() {
+fn what_is_said_twice_is_told_once_for_each_word() {
+    let parts = r#"autoscaler: autoscaler().capacity(5).capacity_requests(6).react_within("15 sec").at_most(3).at_most(4),
+        guards: [guard("ready").above(1).below(9)]"#;
+    let found = told(&look(parts, OBSERVED), Severity::Error);
+    let expected = [
+        "capacity_requests(): this was said before",
+        "react_within(): reading the duration `15 sec`: unknown unit `sec`, the units are h, m, s, ms, us and ns",
+        "at_most(): this was said before",
+        "below(): a guard has one limit; write a second guard for the other",
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    assert!(found.iter().zip(expected).all(|(found, expected)| found.contains(expected)), "{found:#?}");
+}
+
+#[test]
+fn without_observers_there_are_warnings() {
     let found = look("autoscaler: autoscaler().keep(\"cpu\", 10, 30), guards: [guard(\"cpu\").below(95)]", "");
     assert_eq!(told(&found, Severity::Error), Vec::<String>::new());
-    assert!(told(&found, Severity::Warning)[0].contains("protects nothing"), "{found:?}");
+    let warned = told(&found, Severity::Warning);
+    assert!(warned[0].contains("will not be judged") && warned[1].contains("protects nothing"), "{found:?}");
     assert!(found.plan.is_some());
 }

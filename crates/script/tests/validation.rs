@@ -25,7 +25,8 @@ fn finds(text: &str, line: usize, column: usize, message: &str) {
 #[test]
 fn the_shipped_scenario_is_without_fault() {
     let text = include_str!("../../../scenarios/broadcast_vote.rhai");
-    let keys = "users = 5\narrive_over = \"2s\"\nvote_after = \"1s\"\nstay = \"9s\"\nheartbeat = \"5s\"\n";
+    let keys = "users = 5\narrive_over = \"2s\"\nvote_after = \"1s\"\nstay = \"9s\"\nheartbeat = \"5s\"\n\
+                [autoscaler.metrics.cpu]\n";
     let found = validate(&source(text), &environment(keys));
     assert_eq!(found.diagnostics, []);
     let plan = found.plan.unwrap();

@@ -36,28 +36,29 @@ pub(super) fn register(engine: &mut Engine) {
 
 fn register_capacity(engine: &mut Engine) {
     engine.register_fn("capacity", |context: NativeCallContext, plan: &mut AutoscalerPlan, users: Dynamic| {
-        has_capacity(&context, plan, Capacity::Users(number(&context, &users)))
+        give(&context, &mut plan.capacity, Capacity::Users(number(&context, &users)));
+        plan.clone()
     });
     engine.register_fn("capacity_requests", |context: NativeCallContext, plan: &mut AutoscalerPlan, n: Dynamic| {
-        has_capacity(&context, plan, Capacity::Requests(number(&context, &n)))
+        give(&context, &mut plan.capacity, Capacity::Requests(number(&context, &n)));
+        plan.clone()
     });
 }
 
-/// Gives the plan its only capacity.
-fn has_capacity(context: &NativeCallContext, plan: &mut AutoscalerPlan, capacity: Capacity) -> AutoscalerPlan {
-    if plan.capacity.replace(capacity).is_some() {
-        note(context, format!("{}(): an instance has one capacity, and it was given before", context.fn_name()));
+/// Gives the plan what it can have once.
+fn give<T>(context: &NativeCallContext, place: &mut Option<T>, value: T) {
+    if place.replace(value).is_some() {
+        note(context, format!("{}(): this was said before", context.fn_name()));
     }
-    plan.clone()
 }
 
 fn register_times(engine: &mut Engine) {
     engine.register_fn("react_within", |context: NativeCallContext, plan: &mut AutoscalerPlan, d: Dynamic| {
-        plan.react_within = Some(duration(&context, &d));
+        give(&context, &mut plan.react_within, duration(&context, &d));
         plan.clone()
     });
     engine.register_fn("settle_within", |context: NativeCallContext, plan: &mut AutoscalerPlan, d: Dynamic| {
-        plan.settle_within = Some(duration(&context, &d));
+        give(&context, &mut plan.settle_within, duration(&context, &d));
         plan.clone()
     });
     engine.register_fn("settled_for", |context: NativeCallContext, plan: &mut AutoscalerPlan, d: Dynamic| {
@@ -107,11 +108,11 @@ fn register_bands(engine: &mut Engine) {
 
 fn register_instances(engine: &mut Engine) {
     engine.register_fn("at_least", |context: NativeCallContext, plan: &mut AutoscalerPlan, n: Dynamic| {
-        plan.at_least = Some(instances(&context, &n));
+        give(&context, &mut plan.at_least, instances(&context, &n));
         plan.clone()
     });
     engine.register_fn("at_most", |context: NativeCallContext, plan: &mut AutoscalerPlan, n: Dynamic| {
-        plan.at_most = Some(instances(&context, &n));
+        give(&context, &mut plan.at_most, instances(&context, &n));
         plan.clone()
     });
     engine.register_fn("overshoot", |context: NativeCallContext, plan: &mut AutoscalerPlan, options: Map| {

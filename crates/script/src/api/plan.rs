@@ -44,8 +44,12 @@ pub(super) fn or_noted<T: Default>(context: &NativeCallContext, read: Result<T, 
     })
 }
 
+/// What is no duration counts as one second: that it is 0 would be a second mistake, which nobody made.
 pub(super) fn duration(context: &NativeCallContext, d: &Dynamic) -> Duration {
-    or_noted(context, duration_of(d))
+    duration_of(d).unwrap_or_else(|error| {
+        note(context, format!("{}(): {error}", context.fn_name()));
+        Duration::from_secs(1)
+    })
 }
 
 pub(super) fn whole(context: &NativeCallContext, n: &Dynamic) -> u64 {
