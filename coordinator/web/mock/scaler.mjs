@@ -56,7 +56,7 @@ export function scaler(run, now, from) {
     bounds: { at_least: 2, at_most: 10 },
     steps: [
       { at_s: 9, direction: "up", from: 2, to: 8, detection_s: null, decision_s: 3, actuation_s: 3.4, readiness_s: 11 },
-    ].map((step) => ({ ...step, settling_s: null, overshoot: 2 })),
+    ].map((step) => ({ ...step, rise_at_s: step.at_s, settling_s: null, overshoot: 2 })),
     bands: [{ metric: "cpu", lo: 10, hi: 30, share: 0.914 }],
     findings: findings
       .filter(([, , , at]) => at < to)

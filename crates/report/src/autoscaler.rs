@@ -4,7 +4,7 @@
 
 use rehearsal_plan::Capacity;
 use rehearsal_verdict::Verdict;
-use rehearsal_verdict::amounts::{number, percent};
+use rehearsal_verdict::amounts::{counted, number, percent};
 use rehearsal_verdict::elasticity::{Assessment, Direction, KeptBand, Kind, Step, Weight};
 
 /// The heading of [`steps`].
@@ -77,13 +77,13 @@ pub(crate) fn steadiness(assessment: &Assessment) -> [String; 4] {
         format!("instability {}{tick}", text("instability", percents)),
         format!("{} reversals without reason", text("reversals", rounded)),
         match figure(assessment, "errors_while_draining") {
-            Some(errors) => format!("{} errors while instances left", rounded(errors)),
+            Some(errors) => format!("{} while instances left", counted(errors as u64, "error")),
             None => "errors while instances left – (none was seen to leave)".to_owned(),
         },
     ]
 }
 
-/// What it did about each step of the load, in seconds since the step.
+/// What it did about each step of the load, in seconds since its slowest rise.
 pub(crate) fn steps(assessment: &Assessment) -> impl Iterator<Item = [String; 9]> {
     assessment.steps.iter().map(|step: &Step| {
         let way = match step.direction {
@@ -91,8 +91,13 @@ pub(crate) fn steps(assessment: &Assessment) -> impl Iterator<Item = [String; 9]
             Direction::Down => "down",
         };
         let time = |value: Option<f64>| shown(value.map(secs));
+        // A step of several rises is at its first, and its times count from the one that waited longest.
+        let since = match step.rise_at_s > step.at_s {
+            true => format!(" ({})", secs(step.rise_at_s)),
+            false => String::new(),
+        };
         [
-            format!("{way} at {}", secs(step.at_s)),
+            format!("{way} at {}{since}", secs(step.at_s)),
             number(step.from),
             number(step.to),
             time(step.detection_s),

@@ -185,12 +185,14 @@ export interface ScalerFinding {
   to_s: number;
 }
 
-/** A step of the load, and the scaler's answer in seconds since the step; null without evidence. */
+/** A step of the load, and the scaler's answer in seconds since its slowest rise; null without evidence. */
 export interface ScalerStep {
   at_s: number;
   direction: "up" | "down";
   from: number;
   to: number;
+  /** When that rise came. */
+  rise_at_s: number;
   detection_s: number | null;
   decision_s: number | null;
   actuation_s: number | null;

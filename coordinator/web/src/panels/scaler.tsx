@@ -68,7 +68,7 @@ function Steadiness({ of }: { of: ScalerFigures }) {
   const rows: [what: string, value: string][] = [
     ["jitter, instances per minute", short(of.jitter)],
     [`instability${tick}`, ofAll(of.instability)],
-    ["reversals while the load was flat", short(of.reversals)],
+    ["reversals without reason", short(of.reversals)],
     ["errors while instances left", short(of.errors_while_draining)],
   ];
   return (
@@ -99,6 +99,7 @@ function Steps({ of }: { of: ScalerStep[] }) {
             <tr key={step.at_s}>
               <th scope="row">
                 {step.direction === "up" ? "↑" : "↓"} {step.direction} at {clock(step.at_s)}
+                {step.rise_at_s > step.at_s ? ` (${clock(step.rise_at_s)})` : ""}
               </th>
               <td>
                 {short(step.from)} → {short(step.to)}

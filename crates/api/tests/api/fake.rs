@@ -107,6 +107,7 @@ pub fn assessment() -> Assessment {
         direction: Direction::Up,
         from: 2.0,
         to: 4.0,
+        rise_at_s: 4.0,
         detection_s: None,
         decision_s: Some(8.0),
         actuation_s: Some(9.0),

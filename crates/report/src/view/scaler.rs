@@ -72,7 +72,7 @@ struct Bounded {
     at_most: Option<u32>,
 }
 
-/// A step of the load, and the scaler's answer in seconds since the step; null without evidence.
+/// A step of the load, and the scaler's answer in seconds since its slowest rise; null without evidence.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it is the documentation of `Step`")]
 struct Stepped {
@@ -83,6 +83,8 @@ struct Stepped {
     from: f64,
     /// How many it needed after.
     to: f64,
+    /// When that rise came.
+    rise_at_s: f64,
     detection_s: Option<f64>,
     decision_s: Option<f64>,
     actuation_s: Option<f64>,

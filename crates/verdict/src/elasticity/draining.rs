@@ -2,8 +2,8 @@
 //!
 //! **Leaving** are the stretches in which instances drain, or in which their number fell because the scaler
 //! wanted fewer, with the plan's grace after them. A number that falls below what is wanted is a crash, and no
-//! scaling. While instances also come, nobody can tell whose doing an error is: that time is left out. Errors while leaving are compared with those at all other times: more than chance explains are the
-//! scaler's doing. With n errors in a time T otherwise, λ = (n + 1) / T · t are to be expected in a time t of
+//! scaling. While instances also come, nobody can tell whose doing an error is: that time is left out. Errors while leaving are compared
+//! with those at all other times: more than chance explains are the scaler's doing, and fewer are told. With n errors in a time T otherwise, λ = (n + 1) / T · t are to be expected in a time t of
 //! leaving, and λ + 4 √λ may be chance: less than one run in ten thousand has more.
 
 use rehearsal_plan::InFlight;
@@ -41,14 +41,16 @@ fn harsh(view: &View<'_>) -> Option<ScalerFinding> {
     let rate = (otherwise + 1.0) / (whole_s - leaving_s).max(1.0);
     let expected = rate * leaving_s;
     let allowed = view.plan.draining.errors;
+    let counted = amounts::counted(errors.round() as u64, "error");
     if errors <= allowed as f64 + expected + CHANCE * expected.sqrt() {
-        return None;
+        let text = format!("{counted} while instances left, which may be chance or is allowed");
+        let told = ScalerFinding::new(Weight::Tell, Kind::Harsh, extent, text);
+        return (errors.round() > 0.0).then_some(told);
     }
     let most = |part: &&Extent| count(&view.errors, &[**part]);
     let worst = leaving.iter().max_by(|one, other| most(one).total_cmp(&most(other)))?;
     let text = format!(
-        "{} while instances left, most from {} to {}; {} were to be expected in that time anyway, and {allowed} more are allowed",
-        amounts::counted(errors.round() as u64, "error"),
+        "{counted} while instances left, most from {} to {}; {} were to be expected in that time anyway, and {allowed} more are allowed",
         seconds(worst.from_s),
         seconds(worst.to_s),
         amounts::number(expected.round()),
@@ -96,7 +98,9 @@ fn leaving(view: &View<'_>) -> Vec<Extent> {
         })
     });
     let going = draining.into_iter().chain(scaled_in.map(|change| extent_of(&change)));
-    let coming = view.supply().changes().filter(|change| change.to > change.from).map(|change| extent_of(&change));
+    // An instance comes when it begins to exist, and users may meet it before it is ready.
+    let coming = [&view.ready, &view.running].into_iter().flat_map(StepFunction::changes);
+    let coming = coming.filter(|change| change.to > change.from).map(|change| extent_of(&change));
     without(with_grace(view, going.collect()), &with_grace(view, coming.collect()))
 }
 

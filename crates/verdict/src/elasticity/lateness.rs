@@ -128,7 +128,7 @@ fn meanwhile(view: &View<'_>, from_s: f64, to_s: f64, needed: f64) -> String {
     let decided = view.decided();
     if let Some(enough) = decided.first(from_s, to_s, |wanted| wanted >= needed) {
         let what = if view.desired.is_seen() { "wanted" } else { "there" };
-        return format!(" although {} were {what} from {} on", amounts::number(needed), seconds(enough.at_s));
+        return format!(" although {} were {what} by {}", amounts::number(needed), seconds(enough.at_s));
     }
     // What it did in its time it may have done about an earlier rise.
     let overdue_s = from_s + view.reaction_s();
@@ -164,7 +164,7 @@ fn unproven(view: &View<'_>, answers: &[Answered]) -> Option<ScalerFinding> {
     } else if happened(Answer::Ahead) {
         "whenever the load rose, enough instances were there already".to_owned()
     } else if answers.is_empty() {
-        "no rise of the load beyond what was there lasted for 10 s".to_owned()
+        "no rise of the load beyond what was there was seen to last for 10 s".to_owned()
     } else {
         return None; // what was not seen is told by itself
     };

@@ -39,9 +39,8 @@ pub enum Direction {
     Down,
 }
 
-/// A step of the load and the scaler's answer. Detection, decision, actuation and readiness are those of one rise, the
-/// one that was answered last, in seconds since that rise; the others are in seconds since the step. `None` is where
-/// there is no evidence.
+/// A step of the load and the scaler's answer. The times are those of one rise of the step, the one that was answered
+/// last, in seconds since that rise. `None` is where there is no evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     /// When it began, in seconds of run time.
@@ -52,6 +51,9 @@ pub struct Step {
     pub from: f64,
     /// How many instances were needed after.
     pub to: f64,
+    /// When the rise came from which the times count, in seconds of run time; of a step down, the step.
+    #[serde(default)]
+    pub rise_at_s: f64,
     /// Until a metric left its band on the side of the step; `None` if the scaler did not wait for that.
     pub detection_s: Option<f64>,
     /// Until the scaler wanted more, or fewer.
@@ -135,7 +137,6 @@ pub(super) fn load_steps(demand: &StepFunction, supply: &StepFunction, run: Exte
 
 /// Measures what the scaler did about a step.
 pub(super) fn measure(view: &View<'_>, step: &LoadStep) -> Step {
-    let since = |at_s: f64| at_s - step.at_s;
     let rise = &slowest(view.supply(), step);
     let since_rise = |at_s: f64| at_s - rise.at_s;
     let decided_s = decision(view, rise);
@@ -145,11 +146,12 @@ pub(super) fn measure(view: &View<'_>, step: &LoadStep) -> Step {
         direction: step.direction,
         from: step.from,
         to: step.to(),
+        rise_at_s: rise.at_s,
         detection_s: noticed_s.map(since_rise),
         decision_s: decided_s.map(since_rise),
         actuation_s: moved(&view.running, rise).map(|(_, at_s)| since_rise(at_s)),
         readiness_s: readiness(view.supply(), rise).map(since_rise),
-        settling_s: settled_from(view, step).map(since),
+        settling_s: settled_from(view, step).map(|at_s| (at_s - rise.at_s).max(0.0)),
         overshoot: overshoot(view, step),
     }
 }

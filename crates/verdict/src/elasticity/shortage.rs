@@ -12,6 +12,9 @@ use super::{Kind, ScalerFinding, Weight};
 use crate::amounts;
 use crate::case::Extent;
 
+/// Findings that say by themselves that instances were missing.
+const TELLING: [Kind; 5] = [Kind::Slow, Kind::Frozen, Kind::Short, Kind::Unsettled, Kind::Ceiling];
+
 /// A look that saw too few, as all looks of one reaction time before it had.
 struct Lack {
     /// When the first look in a row saw too few.
@@ -29,7 +32,7 @@ pub(super) fn of_load(view: &View<'_>, late: Option<&ScalerFinding>) -> Option<S
     let is_told = |lack: &Lack| late.is_some_and(|late| (late.from_s - HOLD_S..=late.to_s).contains(&lack.since_s));
     let mut lacks = overdue(view, &view.demand, view.at_most());
     lacks.retain(|lack| !is_told(lack));
-    let (first, worst, extent) = summed_up(view, &lacks)?;
+    let (first, worst, extent) = summed_up(&lacks)?;
     let text = format!(
         "{} ready where the load needed {}: supply had been too low for more than {} by {}, without a rise of the load",
         instances_were(worst.ready),
@@ -50,10 +53,10 @@ pub(super) fn of_scaler(view: &View<'_>, found: &[ScalerFinding]) -> Option<Scal
     };
     let mut lacks = overdue(view, wanted, f64::INFINITY);
     let says_so = |lack: &Lack, finding: &ScalerFinding| {
-        finding.weight != Weight::Tell && finding.from_s <= lack.to_s && lack.since_s <= finding.to_s
+        TELLING.contains(&finding.kind) && finding.from_s <= lack.to_s && lack.since_s <= finding.to_s
     };
     lacks.retain(|lack| !found.iter().any(|finding| says_so(lack, finding)));
-    let (first, worst, extent) = summed_up(view, &lacks)?;
+    let (first, worst, extent) = summed_up(&lacks)?;
     let text = format!(
         "{} ready where {what} {}, and for more than {} by {}: what was missing was not replaced, and the load did not need it",
         instances_were(worst.ready),
@@ -86,9 +89,9 @@ fn overdue(view: &View<'_>, wanted: &StepFunction, at_most: f64) -> Vec<Lack> {
 }
 
 /// The first lack, the one that missed most, and from when to when it was too little.
-fn summed_up<'a>(view: &View<'_>, lacks: &'a [Lack]) -> Option<(&'a Lack, &'a Lack, Extent)> {
+fn summed_up(lacks: &[Lack]) -> Option<(&Lack, &Lack, Extent)> {
     let missing = |lack: &&Lack| lack.wanted - lack.ready;
     let worst = lacks.iter().max_by(|one, other| missing(one).total_cmp(&missing(other)))?;
     let (first, last) = (lacks.first()?, lacks.last()?);
-    Some((first, worst, Extent { from_s: first.at_s - view.reaction_s(), to_s: last.to_s }))
+    Some((first, worst, Extent { from_s: first.since_s, to_s: last.to_s }))
 }

@@ -112,6 +112,7 @@ fn the_reaction_is_split_as_far_as_it_was_seen() {
         direction: Direction::Up,
         from: 2.0,
         to: 4.0,
+        rise_at_s: 100.0,
         detection_s: Some(10.0),
         decision_s: Some(20.0),
         actuation_s: Some(30.0),
@@ -174,7 +175,7 @@ fn a_scaler_that_never_had_to_act_has_proven_nothing() {
     seen.demand = flat.clone();
     (seen.desired, seen.running, seen.ready) = (flat.clone(), flat.clone(), flat);
     let plan = AutoscalerPlan { settle_within: None, keep: Vec::new(), ..expected(40) };
-    let text = "Doubt Unseen: nothing shows whether the scaler follows the load: no rise of the load beyond what was there lasted for 10 s [0, 600)";
+    let text = "Doubt Unseen: nothing shows whether the scaler follows the load: no rise of the load beyond what was there was seen to last for 10 s [0, 600)";
     check(&plan, &seen, &[text]);
     let text = text.replace("Doubt", "Tell");
     check(&AutoscalerPlan { react_within: None, ..plan.clone() }, &seen, &[&text]);

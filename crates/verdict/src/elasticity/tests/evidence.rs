@@ -117,7 +117,7 @@ fn capacity_that_never_came_is_told_with_what_the_scaler_did_about_it() {
     );
     check(&plan, &seen, &[&ceiling]);
     during(&mut seen.desired, 310.0, 600.0, Some(6.0));
-    let failed = format!("{late} although 6 were wanted from 310 s on; 90 s were allowed [300, 600)");
+    let failed = format!("{late} although 6 were wanted by 310 s; 90 s were allowed [300, 600)");
     check(&plan, &seen, &[&failed]);
 }
 
@@ -163,4 +163,46 @@ fn a_source_that_has_no_value_says_why() {
         "{}",
         blind.text
     );
+}
+
+/// That nothing shows whether the scaler follows the load says nothing of what it lost.
+#[test]
+fn what_is_lost_under_a_flat_load_is_told() {
+    let plan = AutoscalerPlan { settle_within: None, keep: Vec::new(), ..expected(40) };
+    let mut seen = calm();
+    during(&mut seen.demand, 0.0, 600.0, Some(2.0));
+    for series in [&mut seen.desired, &mut seen.running, &mut seen.ready] {
+        during(series, 0.0, 600.0, Some(3.0));
+    }
+    during(&mut seen.ready, 300.0, 500.0, Some(2.0));
+    let found = assess(&plan, &seen);
+    assert_eq!((kinds(&found, Weight::Doubt), kinds(&found, Weight::Tell)), (vec![Kind::Unseen], vec![Kind::Short]));
+    assert_eq!((found.findings[1].from_s, found.findings[1].to_s), (300.0, 500.0));
+}
+
+/// A balancer may send users to an instance that is not ready yet.
+#[test]
+fn errors_of_instances_that_come_are_not_those_of_leaving() {
+    let plan = AutoscalerPlan { settle_within: None, keep: Vec::new(), ..expected(40) };
+    let mut seen = calm();
+    for series in [&mut seen.desired, &mut seen.running] {
+        during(series, 380.0, 390.0, Some(5.0));
+    }
+    during(&mut seen.errors, 382.0, 390.0, Some(20.0));
+    check(&plan, &seen, &[]);
+}
+
+#[test]
+fn few_errors_may_be_chance_and_are_told() {
+    let plan = AutoscalerPlan { settle_within: None, keep: Vec::new(), ..expected(40) };
+    let mut seen = calm();
+    for series in [&mut seen.demand, &mut seen.desired, &mut seen.running, &mut seen.ready] {
+        during(series, 400.0, 600.0, Some(3.0));
+    }
+    for second in (0..600).step_by(30) {
+        during(&mut seen.errors, f64::from(second), f64::from(second) + 1.0, Some(1.0));
+    }
+    let told = "Tell Harsh: 1 error while instances left, which may be chance or is allowed [399, 410)";
+    during(&mut seen.errors, 405.0, 406.0, Some(1.0));
+    check(&plan, &seen, &[told]);
 }
