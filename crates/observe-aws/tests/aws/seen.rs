@@ -49,6 +49,12 @@ pub async fn watch(amazon: &Amazon, environment: &str, end: usize, load: &[(f64,
 }
 
 impl Seen {
+    fn failed(&mut self, source: &Source, at_s: f64, why: String, is_ours: bool) -> Option<Reading> {
+        let of = if source.role == Role::Metric { source.name.clone() } else { source.role.to_string() };
+        self.observations.failures.push(Failure { at_s, of, why, is_ours });
+        None
+    }
+
     fn take(&mut self, source: &Source, second: f64, observation: Observation) {
         for departure in observation.departures {
             let departure = Departure { at_s: second, instance: departure.instance, in_flight: departure.in_flight };
@@ -56,13 +62,8 @@ impl Seen {
         }
         let reading = match observation.outcome {
             Outcome::Ok(reading) => Some(reading),
-            Outcome::Missing(_) => None,
-            Outcome::Error(kind, text) => {
-                let of = if source.role == Role::Metric { source.name.clone() } else { source.role.to_string() };
-                let why = format!("{kind}: {text}");
-                self.observations.failures.push(Failure { at_s: second, of, why });
-                None
-            }
+            Outcome::Missing(why) => self.failed(source, second, why, false),
+            Outcome::Error(kind, text) => self.failed(source, second, format!("{kind}: {text}"), true),
         };
         match (source.role, reading) {
             (Role::Supply, Some(Reading::Supply(supply))) => self.supply(second, supply),
