@@ -17,15 +17,17 @@ const PYTHON: &str = "REHEARSAL_AWS_PYTHON";
 const SKIP: &str = "REHEARSAL_SKIP_AWS_PYTHON";
 /// Everything that needs Amazon's libraries, and the replay that does not. The coordinator that has them is among it,
 /// since nothing else ever builds it.
-const CRATES: [&str; 8] = [
+const CRATES: [&str; 10] = [
     "-p",
     "rehearsal-observe-aws",
     "-p",
     "rehearsal-fake-aws",
     "-p",
     "rehearsal-coordinator",
+    "-p",
+    "rehearsal-ec2",
     "--features",
-    "rehearsal-coordinator/aws",
+    "rehearsal-coordinator/aws,rehearsal-ec2/sdk",
 ];
 
 /// Checks and tests it; returns what was skipped, to be said again at the end.

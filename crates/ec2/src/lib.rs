@@ -50,3 +50,6 @@ pub mod launch;
 pub mod meter;
 pub mod guard;
 pub mod sweep;
+
+#[cfg(feature = "sdk")]
+pub mod sdk;

@@ -52,9 +52,7 @@ async fn call(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Resp
     // A task of its own: a caller that gives up does not take its call back.
     let action = call.action.clone();
     match tokio::spawn(carry_out(desk, call)).await {
-        Ok(Some(Ok(shape))) => {
-            ([(header::CONTENT_TYPE, "text/xml;charset=UTF-8")], wire::answer(&action, &shape)).into_response()
-        }
+        Ok(Some(Ok(shape))) => (wire::HEADERS, wire::answer(&action, &shape)).into_response(),
         Ok(Some(Err(refusal))) => refused(&refusal),
         // It is never answered.
         Ok(None) => std::future::pending().await,
@@ -90,7 +88,7 @@ async fn carry_out(desk: Desk, call: Call) -> Option<Result<Shape, Refusal>> {
 
 fn refused(refusal: &Refusal) -> Response {
     let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
-    (status, [(header::CONTENT_TYPE, "text/xml;charset=UTF-8")], wire::refusal(refusal)).into_response()
+    (status, wire::HEADERS, wire::refusal(refusal)).into_response()
 }
 
 async fn world(State(desk): State<Desk>) -> Response {

@@ -7,6 +7,10 @@ use crate::refusal::Refusal;
 /// Tells calls apart in logs; nobody here needs more than that it is there.
 const REQUEST_ID: &str = "00000000-0000-4000-8000-000000000000";
 
+/// What stands above each answer. Some clients read the id here, and others in the body.
+pub(crate) const HEADERS: [(&str, &str); 2] =
+    [("content-type", "text/xml;charset=UTF-8"), ("x-amzn-requestid", REQUEST_ID)];
+
 /// Writes what was asked for.
 pub(crate) fn answer(action: &str, shape: &Shape) -> String {
     let mut body = format!("<{action}Response xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">");
