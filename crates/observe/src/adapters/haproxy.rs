@@ -29,8 +29,8 @@ struct HaProxy {
     reach: Reach,
     backend: String,
     tells: Tells,
-    /// The servers that passed a check since they were let in.
-    proven: BTreeSet<String>,
+    /// The servers that passed a check since they were let in; none before the first reading.
+    proven: Option<BTreeSet<String>>,
 }
 
 enum Reach {
@@ -69,7 +69,7 @@ pub fn make(settings: &mut Settings<'_>, role: Role) -> Option<Box<dyn Observer>
             settings.require("column", settings::text).map(|column| Tells::Cell { server, column })
         }
     };
-    Some(Box::new(HaProxy { reach: reach?, backend: backend?, tells: tells?, proven: BTreeSet::new() }))
+    Some(Box::new(HaProxy { reach: reach?, backend: backend?, tells: tells?, proven: None }))
 }
 
 impl Observer for HaProxy {
@@ -152,7 +152,7 @@ fn rows<'a>(text: &'a [u8], backend: &str) -> Result<Vec<Row<'a>>, Failure> {
 }
 
 /// Counts the servers by their state. Running are all but those in maintenance, whether they pass their checks or not.
-fn supply(rows: &[Row<'_>], proven: &mut BTreeSet<String>) -> Result<Supply, Failure> {
+fn supply(rows: &[Row<'_>], proven: &mut Option<BTreeSet<String>>) -> Result<Supply, Failure> {
     let (mut running, mut ready, mut draining) = (0, 0, 0);
     let mut up = BTreeSet::new();
     for row in rows.iter().filter(|row| row.server != TOTAL && row.server != "FRONTEND") {
@@ -160,7 +160,7 @@ fn supply(rows: &[Row<'_>], proven: &mut BTreeSet<String>) -> Result<Supply, Fai
         // `UP 1/3` is a server that is going down, `DOWN (agent)` says who found it so.
         let (is_ready, is_draining) = match status.split(' ').next().unwrap_or_default() {
             "MAINT" => continue,
-            "UP" => (proven.contains(&row.server) || has_passed(row), false),
+            "UP" => (is_proven(proven.as_ref(), row), false),
             // `no check`: HAProxy sends work there and knows no more.
             "no" => (true, false),
             "DRAIN" | "NOLB" => (false, true),
@@ -172,8 +172,17 @@ fn supply(rows: &[Row<'_>], proven: &mut BTreeSet<String>) -> Result<Supply, Fai
         draining += u64::from(is_draining);
         up.extend(is_ready.then(|| row.server.clone()));
     }
-    *proven = up;
+    *proven = Some(up);
     Ok(Supply { running: Some(running), ready: Some(ready), draining: Some(draining), ..Supply::default() })
+}
+
+/// Whether a server that is UP answers. Of one that was UP before anybody looked a single failed check says nothing.
+fn is_proven(proven: Option<&BTreeSet<String>>, row: &Row<'_>) -> bool {
+    let is_known = match proven {
+        Some(proven) => proven.contains(&row.server),
+        None => row.cell("check_status").is_some_and(|last| last != "INI"),
+    };
+    is_known || has_passed(row)
 }
 
 /// Whether a check has passed since a server that is UP was let in. One that comes back from maintenance still shows how
@@ -202,7 +211,7 @@ mod tests {
     fn read(body: &str) -> Result<Supply, String> {
         let text = format!("{HEADER}{body}");
         let rows = rows(text.as_bytes(), "web");
-        rows.and_then(|rows| supply(&rows, &mut BTreeSet::new())).map_err(|failure| failure.to_string())
+        rows.and_then(|rows| supply(&rows, &mut None)).map_err(|failure| failure.to_string())
     }
 
     #[test]
@@ -231,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_server_is_ready_once_a_check_has_passed() {
-        let mut proven = BTreeSet::new();
+        let mut proven = None;
         let mut ready = |status: &str, check: &str| {
             let text = format!("# pxname,svname,status,check_status,\nweb,s1,{status},{check},\nweb,BACKEND,UP,,\n");
             supply(&rows(text.as_bytes(), "web").unwrap(), &mut proven).unwrap().ready.unwrap()
@@ -246,6 +255,16 @@ mod tests {
         assert_eq!(ready("UP 1/2", "L4OK"), 0, "from its life before");
         assert_eq!(ready("UP", "L4OK"), 1);
         assert_eq!(ready("UP", ""), 1, "nobody checks it");
+    }
+
+    #[test]
+    fn what_was_up_before_anybody_looked_is_ready_unless_it_was_never_checked() {
+        let ready = |status: &str, check: &str| {
+            let text = format!("# pxname,svname,status,check_status,\nweb,s1,{status},{check},\nweb,BACKEND,UP,,\n");
+            supply(&rows(text.as_bytes(), "web").unwrap(), &mut None).unwrap().ready.unwrap()
+        };
+        assert_eq!(ready("UP 1/2", "L7TOUT"), 1);
+        assert_eq!(ready("UP 1/2", "INI"), 0);
     }
 
     #[test]
