@@ -1,7 +1,7 @@
 //! A HAProxy in front of the instances, with slots that are filled and emptied while it runs.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -11,6 +11,9 @@ use crate::process::{Account, Process, free_port, ready};
 
 /// How long it may take to answer.
 const READY_WITHIN: Duration = Duration::from_secs(30);
+/// How long it may take to find an instance well, of which it asks twice a second.
+const CHECKED_WITHIN: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The name of the backend.
 pub const BACKEND: &str = "web";
 
@@ -45,14 +48,21 @@ impl Balancer {
         Ok(Self { url: format!("http://127.0.0.1:{port}"), statistics, control, _process: process })
     }
 
-    /// Puts an instance that listens on a port of loopback into a slot, where it gets work once it passes its check.
+    /// Puts an instance that listens on a port of loopback into a slot, where it gets work, and waits until it has passed
+    /// its check.
     ///
     /// # Errors
     /// When HAProxy does not do it.
     pub async fn fill(&self, slot: u32, port: u16) -> Result<()> {
         ask(&self.control, &format!("set server {BACKEND}/s{slot} addr 127.0.0.1 port {port}")).await?;
         self.order(&format!("enable health {BACKEND}/s{slot}")).await?;
-        self.order(&format!("set server {BACKEND}/s{slot} state ready")).await
+        self.order(&format!("set server {BACKEND}/s{slot} state ready")).await?;
+        let until = Instant::now() + CHECKED_WITHIN;
+        while !self.sessions().await?.is_checked(slot) {
+            ensure!(Instant::now() < until, "HAProxy does not find the instance at port {port} well");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
     }
 
     /// Sends nobody new to a slot; those whose session is there go on.
@@ -97,17 +107,25 @@ impl Sessions {
     /// # Errors
     /// When the table does not have it.
     pub fn of(&self, slot: u32) -> Result<u64> {
-        self.find(&format!("s{slot}")).with_context(|| format!("no sessions of slot {slot} in {}", self.0))
+        let sessions = self.find(slot, "scur").and_then(|sessions| sessions.parse().ok());
+        sessions.with_context(|| format!("no sessions of slot {slot} in {}", self.0))
     }
 
-    fn find(&self, server: &str) -> Option<u64> {
+    /// Whether a slot is up and in full health: not only let in.
+    fn is_checked(&self, slot: u32) -> bool {
+        self.find(slot, "status") == Some("UP")
+            && self.find(slot, "check_status").is_some_and(|last| last.contains("OK"))
+    }
+
+    fn find(&self, slot: u32, cell: &str) -> Option<&str> {
         let mut lines = self.0.trim_start_matches("# ").lines();
         let header = lines.next()?;
         let column = |name: &str| header.split(',').position(|column| column == name);
-        let (backend, name, sessions) = (column("pxname")?, column("svname")?, column("scur")?);
+        let (backend, name, wanted) = (column("pxname")?, column("svname")?, column(cell)?);
+        let server = format!("s{slot}");
         let mut rows = lines.map(|line| line.split(',').collect::<Vec<_>>());
-        let row = rows.find(|row| row.get(backend) == Some(&BACKEND) && row.get(name) == Some(&server))?;
-        row.get(sessions)?.parse().ok()
+        let row = rows.find(|row| row.get(backend) == Some(&BACKEND) && row.get(name) == Some(&server.as_str()))?;
+        row.get(wanted).copied()
     }
 }
 
