@@ -1,10 +1,11 @@
 //! Judges what it cost users that instances left.
 //!
-//! **Leaving** are the stretches in which instances drain, or in which their number fell because the scaler
-//! wanted fewer, with the plan's grace after them. A number that falls below what is wanted is a crash, and no
-//! scaling. While instances also come, nobody can tell whose doing an error is: that time is left out. Errors while leaving are compared
-//! with those at all other times: more than chance explains are the scaler's doing, and fewer are told. With n errors in a time T otherwise, λ = (n + 1) / T · t are to be expected in a time t of
-//! leaving, and λ + 4 √λ may be chance: less than one run in ten thousand has more.
+//! **Leaving** are the stretches in which instances drain, or in which their number fell because the scaler wanted
+//! fewer, with the plan's grace after them. A number that falls below what is wanted is a crash, and no scaling.
+//! While instances also come, nobody can tell whose doing an error is: that time is left out. Errors while leaving
+//! are compared with those at all other times: more than chance explains are the scaler's doing, and fewer are
+//! told. With n errors in a time T otherwise, λ = (n + 1) / T · t are to be expected in a time t of leaving, and
+//! λ + 4 √λ may be chance: less than one run in ten thousand has more.
 
 use rehearsal_plan::InFlight;
 

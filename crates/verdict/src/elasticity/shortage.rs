@@ -3,7 +3,8 @@
 //! Too few ready for the load *fails*: the scaler went too low, or did not replace what it lost. Too few for what the
 //! scaler itself wants, and enough for the load, is *told*: the next rise will miss them.
 //!
-//! Polls see a recovery late. Therefore a shortage counts up to the look that saw it last, not up to the next one.
+//! Polls see a recovery late. Therefore how long a shortage lasted is told at looks that saw it: what was so between the
+//! last of them and the next look nobody knows.
 
 use super::reaction::{ENOUGH, HOLD_S};
 use super::steps::StepFunction;
