@@ -1,5 +1,8 @@
-//! The smallest interval there is, for the tests of both ends.
+//! The smallest interval and the emptiest assignment there are, for the tests of both ends.
 
+use std::sync::Arc;
+
+use crate::message::Assignment;
 use crate::outbox::Coarsen;
 
 /// An interval that says nothing but which second it covers.
@@ -15,5 +18,21 @@ impl Coarsen for Second {
     }
     fn seconds(&self) -> std::ops::Range<i64> {
         self.0..self.0 + 1
+    }
+}
+
+/// An assignment with nothing to do.
+pub(crate) fn assignment() -> Assignment {
+    Assignment {
+        run: String::new(),
+        agent_id: String::new(),
+        region: String::new(),
+        seed: 0,
+        threads: 1,
+        scenario: "".into(),
+        environment: "".into(),
+        plan: "".into(),
+        common: "".into(),
+        data: Arc::default(),
     }
 }

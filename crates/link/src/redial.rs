@@ -19,7 +19,12 @@ pub struct Redial {
 impl Redial {
     /// A backoff whose delays stay below 2 s, and below half the lease, so that one failed attempt does not cost it.
     pub fn new(lease: Duration) -> Self {
-        Redial { cap: LONGEST.min(lease / 2), attempt: 0 }
+        Self::within(LONGEST.min(lease / 2))
+    }
+
+    /// A backoff whose delays stay below a span: for whoever holds no lease, and may have to wait long.
+    pub fn within(cap: Duration) -> Self {
+        Redial { cap, attempt: 0 }
     }
 
     /// The delay before the next attempt; `random` is uniform over all of `u64`.

@@ -4,6 +4,7 @@
 //! variables, `--set`. The last word wins, tables merge, and every mistake of all layers is told at once.
 
 mod demo;
+mod ec2;
 mod layers;
 mod reader;
 mod service;
@@ -19,6 +20,7 @@ use crate::duration;
 use crate::problem::Problem;
 
 pub use demo::DemoInstances;
+pub use ec2::Ec2;
 pub use layers::Layer;
 pub use service::{Consul, Scheme, Service};
 
@@ -83,7 +85,7 @@ pub struct Http {
 }
 
 /// Who generates the load.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Agents {
     /// How they come to be.
     pub launch: Launch,
@@ -97,6 +99,9 @@ pub struct Agents {
     /// How long after that its users have left.
     #[serde(with = "duration::text")]
     pub drain: Duration,
+    /// The instances, if they are to be launched on EC2.
+    #[serde(default)]
+    pub ec2: Ec2,
 }
 
 /// How agents come to be.
@@ -132,6 +137,7 @@ impl Default for Agents {
             weights: None,
             lease: Duration::from_secs(20), // outlasts a redial and most network trouble
             drain: Duration::from_secs(12), // holds the 5 s of grace for calls in flight
+            ec2: Ec2::default(),
         }
     }
 }

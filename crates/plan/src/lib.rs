@@ -70,7 +70,7 @@ pub use autoscaler::{
 pub use curve::{curve_csv, read_curve};
 pub use data::{Data, DataSource, Exhausted, LARGEST_DATA, Rows, Source};
 pub use duration::DurationError;
-pub use environment::{Agents, Consul, DemoInstances, Environment, Http, Launch, Layer, Scheme, Service, Target};
+pub use environment::{Agents, Consul, DemoInstances, Ec2, Environment, Http, Launch, Layer, Scheme, Service, Target};
 pub use forecast::{Forecast, ForecastPoint};
 pub use instances::{Endpoint, Instances, Standing};
 pub use load::{LONGEST, Load, MOST_PER_SECOND, MOST_USERS, RateStage, Spacing, Stage, Stay};

@@ -4,9 +4,8 @@ use rehearsal_plan::AgentNumber;
 
 use super::*;
 use crate::clock::Probe;
-use crate::fake::Second;
+use crate::fake::{Second, assignment};
 use crate::identity::{Epoch, Incarnation};
-use crate::message::Assignment;
 use crate::outbox::OutboxLimits;
 
 const SECOND: u64 = 1_000_000;
@@ -24,21 +23,6 @@ fn agent() -> AgentEnd<Second> {
 
 fn welcome(epoch: u64) -> Event<Second> {
     Event::Message(ToAgent::Welcome(Welcome { epoch: Epoch(epoch), mark: 0, lease: LeaseTerms::default() }))
-}
-
-fn assignment() -> Assignment {
-    Assignment {
-        run: String::new(),
-        agent_id: String::new(),
-        region: String::new(),
-        seed: 0,
-        threads: 1,
-        scenario: "".into(),
-        environment: "".into(),
-        plan: "".into(),
-        common: "".into(),
-        data: Arc::default(),
-    }
 }
 
 /// An agent whose connection stands and whose first heartbeat, sent at 0, was answered at once.

@@ -102,7 +102,7 @@ pub enum Event<T> {
         agent: AgentNumber,
         /// What it plays.
         assignment: Arc<Assignment>,
-        /// Its share of the slots beside the others' weights.
+        /// Its share of the slots beside the others' weights; 0 for a spare, which waits for one that goes.
         weight: u32,
     },
     /// Everyone who will come has come: start as soon as all are armed.

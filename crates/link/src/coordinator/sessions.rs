@@ -68,6 +68,11 @@ impl<T: Coarsen> CoordinatorEnd<T> {
             self.effects.push(Effect::Close { session });
             return self.notice(Notice::Refused { agent: hello.agent, incarnation: hello.incarnation });
         }
+        if admission == Admission::New && self.stop.is_some() && self.has_said_farewell(hello.agent) {
+            // An agent that stays for the next run dials again at once. In this one there is nothing left for it, and a
+            // member that comes back and goes, again and again, would keep it from ending.
+            return self.effects.push(Effect::Close { session });
+        }
         if admission == Admission::New {
             let presence = AgentPresence::new(self.config.lease, now);
             let owns_from = self.versions().map_or(1, |versions| versions.latest().number + 1);
@@ -108,6 +113,10 @@ impl<T: Coarsen> CoordinatorEnd<T> {
             _ => Caller::Unknown,
         };
         fence::admit(caller, holder.map(|member| &member.presence))
+    }
+
+    fn has_said_farewell(&self, agent: AgentNumber) -> bool {
+        self.members.get(&agent).is_some_and(|member| member.presence.state() == PresenceState::Ended)
     }
 
     /// Puts this session in the place of the life's former one, whose messages no longer count, and welcomes it.

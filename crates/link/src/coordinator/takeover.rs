@@ -7,7 +7,8 @@
 //! | closed (gone, or unheard for L/4), takeover eager | at once; double load is possible and reported | now + lead |
 //! | leaving, by its own announcement | at once | what it announced, or now + lead if that is later |
 //!
-//! With nobody to take them over, slots wait for the first agent that is able.
+//! With nobody to take them over, slots wait for the first agent that is able. An agent of weight 0 is a spare: it has no
+//! slots until it takes over all those of one that goes.
 
 use rehearsal_plan::{AgentNumber, Change, RunTime, SlotTable, Takeover};
 
@@ -135,9 +136,18 @@ impl<T: Coarsen> CoordinatorEnd<T> {
         self.to_move.clear();
     }
 
+    /// The slots of those who go: all of one agent's go to one spare as long as there are spares, and then to all who play.
     fn inherited(&self, owners: &[AgentNumber], heirs: &[(AgentNumber, u32)]) -> Option<SlotTable> {
         let latest = &self.versions()?.latest().slots;
-        let moved = |slots: SlotTable, owner: &AgentNumber| slots.moved(*owner, heirs);
+        let (spares, players): (Vec<_>, Vec<_>) =
+            heirs.iter().copied().partition(|(agent, weight)| *weight == 0 && !self.owns_slots(*agent));
+        // A spare that has taken over plays like any other.
+        let players: Vec<_> = players.into_iter().map(|(agent, weight)| (agent, weight.max(1))).collect();
+        let mut spares = spares.into_iter().map(|(agent, _)| [(agent, 1)]);
+        let moved = |slots: SlotTable, owner: &AgentNumber| match spares.next() {
+            Some(spare) => slots.moved(*owner, &spare),
+            None => slots.moved(*owner, &players),
+        };
         (!heirs.is_empty()).then(|| owners.iter().fold(latest.clone(), moved))
     }
 

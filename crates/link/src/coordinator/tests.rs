@@ -5,7 +5,7 @@ use std::time::Duration;
 use rehearsal_plan::{AgentNumber, Change, Endpoint, Load, RunTime, Spacing, Standing, Stay, Takeover};
 
 use super::*;
-use crate::fake::Second;
+use crate::fake::{Second, assignment};
 use crate::identity::Epoch;
 use crate::lease::LeaseTerms;
 use crate::message::{Hello, Leaving, Readiness, ToCoordinator};
@@ -214,4 +214,50 @@ fn a_second_life_waits_until_the_first_is_harmless() {
     assert!(hear(&mut end, 3, second).contains(&Effect::Notice(joined)));
     let beat = ToCoordinator::Heartbeat { sequence: 1, round_trip: Duration::ZERO };
     assert_eq!(hear(&mut end, 1, beat), [], "the first life's heartbeats stay unanswered");
+}
+
+/// How many of the four slots each of four agents has.
+fn shares(end: &CoordinatorEnd<Second>) -> [usize; 4] {
+    let slots = &end.versions().expect("it has started").latest().slots;
+    [1, 2, 3, 4].map(|agent| slots.slots_of(AgentNumber(agent)).count())
+}
+
+#[test]
+fn a_spare_takes_over_all_of_one_agent_and_the_others_share_what_comes_after() {
+    let mut end = coordinator();
+    for (agent, weight) in [(1, 1), (2, 1), (3, 0), (4, 0)] {
+        end.handle(Event::Assign { agent: AgentNumber(agent), assignment: Arc::new(assignment()), weight }, at(0.0));
+        hear(&mut end, agent.into(), hello(agent, 0, Readiness::Armed));
+    }
+    end.handle(Event::Arm(opening(4)), at(0.0));
+    end.handle(Event::Persisted { version: 1 }, at(0.0));
+    assert_eq!(shares(&end), [2, 2, 0, 0], "spares wait");
+    for (seconds, gone, left) in [(1.0, 2, [2, 0, 2, 0]), (2.0, 3, [2, 0, 0, 2]), (3.0, 1, [0, 0, 0, 4])] {
+        end.handle(Event::ProcessEnded { agent: AgentNumber(gone) }, at(seconds));
+        end.handle(Event::Tick, at(seconds));
+        let version = end.versions().map_or(0, |versions| versions.latest().number);
+        end.handle(Event::Persisted { version }, at(seconds));
+        assert_eq!(shares(&end), left, "agent {gone} is gone");
+    }
+}
+
+/// Agents that stay for the next run dial again as soon as they were told goodbye.
+#[test]
+fn who_has_said_farewell_is_not_taken_in_again_once_the_load_has_ended() {
+    for (has_stopped, is_taken) in [(false, true), (true, false)] {
+        let mut end = coordinator();
+        hear(&mut end, 1, hello(1, 0, Readiness::Armed));
+        if has_stopped {
+            end.handle(Event::Stop(StopKind::Graceful), at(0.0));
+        }
+        hear(&mut end, 1, ToCoordinator::Drained);
+        let mut is_welcome = |session, hello| {
+            let effects = hear(&mut end, session, hello);
+            effects.iter().any(|effect| matches!(effect, Effect::Send { message: ToAgent::Welcome(_), .. }))
+        };
+        let ToCoordinator::Hello(known) = hello(1, 0, Readiness::Unassigned) else { unreachable!() };
+        let back = ToCoordinator::Hello(Hello { incarnation: Incarnation([9; 16]), ..known });
+        assert_eq!(is_welcome(2, back), is_taken, "after a stop: {has_stopped}");
+        assert!(is_welcome(3, hello(2, 0, Readiness::Unassigned)), "who comes late is told that it is over");
+    }
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::demo::instances;
+use super::ec2::ec2;
 use super::layers::{Content, Node, Tree};
 use super::service;
 use super::{Agents, Environment, Http, Launch, Target};
@@ -14,7 +15,7 @@ use crate::duration;
 use crate::problem::Problem;
 
 /// More agents than a coordinator can take; a larger count is a slip of the finger.
-const MOST_AGENTS: u64 = 100_000;
+pub(super) const MOST_AGENTS: u64 = 100_000;
 
 const LAUNCHES: [(&str, Launch); 3] = [("local", Launch::Local), ("ec2", Launch::Ec2), ("join", Launch::Join)];
 
@@ -66,8 +67,9 @@ fn agents(mut table: Table<'_>) -> Agents {
     let default = Agents::default();
     let lease = table.take("lease", within(1, 3_600)).unwrap_or(default.lease);
     let drain = table.take("drain", within(1, 3_600)).unwrap_or(default.drain);
+    let ec2 = table.table("ec2").map(ec2).unwrap_or_default();
     table.refuse_the_rest();
-    Agents { launch, count, weights, lease, drain }
+    Agents { launch, count, weights, lease, drain, ec2 }
 }
 
 /// Reads `name = { env = "VARIABLE" }`. A secret that stands in the file itself would travel to run folders and logs.
@@ -103,7 +105,7 @@ pub(super) fn text(value: &toml::Value) -> Read<String> {
     value.as_str().map(str::to_string).ok_or_else(|| Problem::new("is not a text"))
 }
 
-fn texts(value: &toml::Value) -> Read<Vec<String>> {
+pub(super) fn texts(value: &toml::Value) -> Read<Vec<String>> {
     value.clone().try_into().map_err(|_| Problem::new("is not a list of texts"))
 }
 
@@ -206,7 +208,7 @@ impl Table<'_> {
     }
 
     /// Takes a table within this one.
-    fn table(&mut self, key: &'static str) -> Option<Table<'_>> {
+    pub(super) fn table(&mut self, key: &'static str) -> Option<Table<'_>> {
         let node = self.tree.remove(key)?;
         match node.content {
             Content::Table(tree) => {
@@ -217,6 +219,28 @@ impl Table<'_> {
                 None
             }
         }
+    }
+
+    /// Takes every key there is, all of one kind.
+    pub(super) fn each<T>(mut self, read: impl Fn(&toml::Value) -> Read<T>) -> BTreeMap<String, T> {
+        let (path, tree) = (self.path.clone(), std::mem::take(&mut self.tree));
+        let mut all = BTreeMap::new();
+        for (key, node) in tree {
+            let value = match &node.content {
+                Content::Value(value) => read(value),
+                Content::Table(_) => read(&toml::Value::Table(toml::Table::new())),
+            };
+            match value {
+                Ok(value) => {
+                    all.insert(key, value);
+                }
+                Err(problem) => {
+                    let place = format!("{}: `{path}{key}` ", node.origin);
+                    self.problems.push(Problem { message: place + &problem.message, hint: problem.hint });
+                }
+            }
+        }
+        all
     }
 
     /// Reports what is wrong with a key that is not there.
