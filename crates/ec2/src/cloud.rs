@@ -6,6 +6,7 @@
 //! Every future may be dropped at any point. What was asked may happen all the same, later: that is why everything is
 //! tagged in the call that makes it, and why [`sweep`](crate::sweep) looks again after it has found nothing.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::SystemTime;
 
@@ -15,7 +16,7 @@ pub use crate::failure::{CloudError, Retry};
 use crate::machines::Machine;
 use crate::money::UsdPerHour;
 use crate::names::{GroupId, InstanceId, Region, RequestId, SubnetId, TemplateId, VpcId, Zone};
-use crate::request::FleetRequest;
+use crate::request::{FleetRequest, RunOne};
 use crate::tags::Tags;
 
 /// What comes back from one call.
@@ -62,6 +63,19 @@ pub trait Cloud: Send + Sync {
     ///
     /// The answer may hold both instances and errors; neither is the exception.
     fn create_fleet<'a>(&'a self, at: &'a Region, request: &'a FleetRequest) -> Answer<'a, FleetAnswer>;
+
+    /// Finds or makes a security group that lets these TCP ports in from everywhere, and everything out. Its name tells
+    /// which they are, so that none ever lets in more than whoever starts from it asked for. It is tagged likewise.
+    fn ensure_open_group<'a>(
+        &'a self,
+        at: &'a Region,
+        network: &'a VpcId,
+        ports: &'a BTreeSet<u16>,
+    ) -> Answer<'a, GroupId>;
+
+    /// Launches one instance on demand (`RunInstances`), with the tags on instance, volume and network interface. What is
+    /// never different is as with a [`Skeleton`].
+    fn run_one<'a>(&'a self, at: &'a Region, request: &'a RunOne) -> Answer<'a, InstanceId>;
 
     /// Lists the instances with all of these tags, those that ended lately too. What was launched in the last seconds may
     /// be missing, and what ended may be shown as it was.

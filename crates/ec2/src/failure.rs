@@ -163,6 +163,7 @@ const CATALOGUE: &[Row] = &[
     of("RequestLimitExceeded", Class::Throttled, LATER),
     of("Throttling", Class::Throttled, LATER),
     of("ThrottlingException", Class::Throttled, LATER),
+    of("TooManyRequestsException", Class::Throttled, LATER),
     of("InvalidInstanceID.NotFound", Class::NotYetVisible, LATER),
     of("InvalidGroup.NotFound", Class::NotYetVisible, LATER),
     of("InvalidLaunchTemplateId.NotFound", Class::NotYetVisible, LATER),

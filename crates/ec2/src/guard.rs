@@ -9,17 +9,17 @@ use std::time::SystemTime;
 use futures_util::future::join_all;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use crate::cloud::{Cloud, CloudError, Offering};
+use crate::cloud::{Cloud, CloudError, Offering, Purchase, State};
 use crate::launch::{Fleet, cost};
 use crate::machines::{self, Machine};
 use crate::market::Market;
 use crate::meter::{Cost, Due, LOOK_EVERY, LOOK_WITHIN, Look, Meter, TEAR_DOWN};
 use crate::money::UsdPerHour;
-use crate::names::{InstanceId, Region};
+use crate::names::Region;
 use crate::order::Order;
 use crate::progress::Tell;
 use crate::sweep::{self, Swept};
-use crate::tags::{Scope, Tags};
+use crate::tags::{Scope, Tags, is_agent};
 
 /// Who looks, and at what.
 pub struct Guard<'a> {
@@ -43,11 +43,7 @@ impl<'a> Guard<'a> {
     #[must_use]
     pub fn meter(&self, fleet: &Fleet, now: SystemTime) -> Meter {
         let mut meter = Meter::new(self.order.budget);
-        for (id, agent) in &fleet.agents {
-            let region = agent.region.clone();
-            let cost = Cost { region, since: agent.since, price: agent.price, ceiling: agent.ceiling };
-            meter.launched(now, id.clone(), cost);
-        }
+        meter.launched_all(fleet, now);
         meter
     }
 
@@ -92,7 +88,11 @@ impl<'a> Guard<'a> {
         let mut look = Look::default();
         for (at, seen) in regions().zip(seen) {
             match seen {
-                Ok(Ok(running)) => look.running.extend(running),
+                Ok(Ok(Look { running, agents, ended, .. })) => {
+                    look.running.extend(running);
+                    look.agents.extend(agents);
+                    look.ended.extend(ended);
+                }
                 // The meter charges the worst for what is not seen.
                 Ok(Err(_)) | Err(_) => {
                     look.blind.insert(at.clone());
@@ -102,24 +102,30 @@ impl<'a> Guard<'a> {
         look
     }
 
-    async fn region(&self, at: &Region) -> Result<Vec<(InstanceId, Cost)>, CloudError> {
+    async fn region(&self, at: &Region) -> Result<Look, CloudError> {
         let instances = self.cloud.instances(at, &self.filter).await?;
+        let is_over = |state| matches!(state, State::Terminated | State::Stopped);
+        let ended = instances.iter().filter(|one| is_over(one.state) && is_agent(&one.tags));
+        let ended = ended.map(|one| one.id.clone()).collect();
         let alive: Vec<_> = instances.into_iter().filter(|instance| instance.state.is_alive()).collect();
+        let mut look = Look { ended, ..Look::default() };
         if alive.is_empty() {
-            return Ok(Vec::new());
+            return Ok(look);
         }
         let prices = self.cloud.prices(at, &self.machines).await?;
         let prices: BTreeMap<Offering, UsdPerHour> = prices.into_iter().map(|price| (price.of, price.usd)).collect();
-        Ok(alive
-            .into_iter()
-            .map(|instance| {
-                let (known, ceiling) = cost(self.order, self.market, at, &instance.of, instance.purchase);
-                let is_spot = instance.purchase == crate::cloud::Purchase::Spot;
-                let price = prices.get(&instance.of).copied().filter(|_| is_spot).unwrap_or(known);
-                // Amazon takes an instance back above its ceiling, but not in the same second.
-                let ceiling = ceiling.max(price);
-                (instance.id, Cost { region: at.clone(), since: instance.since, price, ceiling })
-            })
-            .collect())
+        for instance in alive {
+            let (known, ceiling) = cost(self.order, self.market, at, &instance.of, instance.purchase);
+            let is_spot = instance.purchase == Purchase::Spot;
+            let price = prices.get(&instance.of).copied().filter(|_| is_spot).unwrap_or(known);
+            // Amazon takes an instance back above its ceiling, but not in the same second.
+            let ceiling = ceiling.max(price);
+            let cost = Cost { region: at.clone(), since: instance.since, price, ceiling };
+            if is_agent(&instance.tags) {
+                look.agents.insert(instance.id.clone(), instance.address);
+            }
+            look.running.insert(instance.id, cost);
+        }
+        Ok(look)
     }
 }

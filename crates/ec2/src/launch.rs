@@ -35,7 +35,7 @@ const ROUND_WITHIN: Duration = Duration::from_secs(90);
 /// How long the last look and the ending of a surplus may take.
 const MUSTER_WITHIN: Duration = Duration::from_secs(60);
 /// Beyond the TTL, which counts from the boot, and the launch itself.
-const EXPIRES_AFTER: Duration = Duration::from_secs(10 * 60);
+pub(crate) const EXPIRES_AFTER: Duration = Duration::from_secs(10 * 60);
 
 /// A fleet that was launched.
 #[derive(Clone, Debug, PartialEq)]

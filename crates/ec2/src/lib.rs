@@ -8,6 +8,7 @@
 //! 3. From here on nothing is asked until people agree: agents are spread over regions and pools ([`spread`]), which gives
 //!    a [`plan::Plan`] with its [`forecast`].
 //! 4. [`launch`] asks each region for its share at once, and in a second round others for what is missing.
+//!    People behind NAT are reached through a [`relay`], one instance more.
 //! 5. Instances boot, and do what their [`user_data`] says. It begins with their end.
 //! 6. [`guard`] looks what runs and feeds the [`meter`], which ends the fleet before its budget is passed.
 //! 7. [`sweep`] finds and ends everything that is ours, by its [`tags`] alone.
@@ -47,6 +48,7 @@ pub mod plan;
 
 pub mod request;
 pub mod launch;
+pub mod relay;
 pub mod meter;
 pub mod guard;
 pub mod sweep;

@@ -1,5 +1,9 @@
 //! What all regions have for us at one moment, ranked: the place of bidding, which no longer exists. Everybody pays the
 //! current price, so choosing means looking where it is low and where there is much.
+//!
+//! Amazon's forecast of success (`GetSpotPlacementScores`) is not asked. It promises neither capacity nor staying, judges
+//! another strategy than ours, names ten regions and limits how many questions a day it answers ("Spot placement score" in
+//! the EC2 User Guide). The launch itself asks every region within a minute for nothing, and its second round moves on.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +27,7 @@ pub struct Market {
     pub offers: BTreeMap<Region, Offer>,
     /// Regions that were asked and cannot be used, and why, with what to do about it.
     pub unusable: BTreeMap<Region, String>,
-    /// Instances of the same fleet that are alive: an earlier coordinator launched them.
+    /// Agents of the same fleet that are alive: an earlier coordinator launched them.
     pub present: BTreeMap<Region, Vec<Instance>>,
 }
 

@@ -13,9 +13,11 @@
 //! Stages go forward only, also when prices fall.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use crate::forecast::{LEAST_TIME, extras};
+use crate::launch::{Agent, Fleet};
 use crate::money::{Usd, UsdPerHour};
 use crate::names::{InstanceId, Region};
 
@@ -54,6 +56,10 @@ pub struct Look {
     pub running: BTreeMap<InstanceId, Cost>,
     /// Regions that did not answer.
     pub blind: BTreeSet<Region>,
+    /// Those of them that are agents, and from which address each is seen to come, where that is known.
+    pub agents: BTreeMap<InstanceId, Option<IpAddr>>,
+    /// Agents that have ended, for as long as the cloud tells of them.
+    pub ended: BTreeSet<InstanceId>,
 }
 
 /// What has to be done now, in the order in which it comes.
@@ -118,6 +124,14 @@ impl Meter {
     /// Takes in what was just launched, before any list shows it.
     pub fn launched(&mut self, now: SystemTime, id: InstanceId, cost: Cost) {
         self.begin(now, id, cost, false);
+    }
+
+    /// Takes in a whole fleet that was just launched.
+    pub fn launched_all(&mut self, fleet: &Fleet, now: SystemTime) {
+        for (id, agent) in &fleet.agents {
+            let Agent { ref region, since, price, ceiling, .. } = *agent;
+            self.launched(now, id.clone(), Cost { region: region.clone(), since, price, ceiling });
+        }
     }
 
     /// Charges everything up to `now` and says what has become due, once.

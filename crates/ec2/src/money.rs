@@ -75,7 +75,9 @@ impl Sum for UsdPerHour {
 
 impl fmt::Display for Usd {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "${:.2}", self.0)
+        // Less than a cent is not nothing.
+        let places = if self.0 > 0.0 && self.0 < 0.01 { 4 } else { 2 };
+        write!(out, "${:.places$}", self.0)
     }
 }
 

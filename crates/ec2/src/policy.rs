@@ -68,6 +68,19 @@ pub fn policy() -> Value {
                 "Condition": owned,
             },
             {
+                "Sid": "OpenOnlyWhatIsTagged",
+                "Effect": "Allow",
+                "Action": "ec2:AuthorizeSecurityGroupIngress",
+                "Resource": all(&["security-group"]),
+                "Condition": owned,
+            },
+            {
+                "Sid": "LookForTheRoleOfSpot",
+                "Effect": "Allow",
+                "Action": "iam:GetRole",
+                "Resource": "arn:*:iam::*:role/aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot",
+            },
+            {
                 "Sid": "MakeTheRolesOfSpotOnce",
                 "Effect": "Allow",
                 "Action": "iam:CreateServiceLinkedRole",
@@ -104,6 +117,9 @@ mod tests {
         for action in Action::OF_A_LAUNCH.iter().chain([&ending]) {
             assert!(allowed.contains(&format!("ec2:{}", action.name())), "{}", action.name());
         }
+        // Those for which there is no dry run of ours.
+        let others = ["ec2:AuthorizeSecurityGroupIngress", "servicequotas:GetServiceQuota", "iam:GetRole"];
+        assert!(others.iter().all(|other| allowed.contains(&(*other).to_owned())), "{allowed:?}");
         assert!(allowed.iter().all(|action| !action.contains('*')), "{allowed:?}");
         assert!(!allowed.iter().any(|action| action.contains("PassRole")), "{allowed:?}");
         // What it tells about must fit a managed policy: 6,144 characters without white space.

@@ -1,4 +1,4 @@
-//! One request for instances, and the token by which it is made only once.
+//! Requests for instances, and the token by which each is made only once.
 
 use ring::digest::{Context, SHA256};
 
@@ -44,6 +44,35 @@ pub struct Override {
     pub max_price: UsdPerHour,
 }
 
+/// What a region is asked for when it is one instance that must stay.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunOne {
+    /// Asking again with the same token makes nothing new.
+    pub token: String,
+    /// Who may speak to it.
+    pub group: GroupId,
+    /// The processor's kind chooses the image.
+    pub machine: Machine,
+    /// Where in the network.
+    pub subnet: SubnetId,
+    /// The root volume's size, in GB; it goes with its instance.
+    pub volume_gb: u32,
+    /// What it does when it boots.
+    pub user_data: UserData,
+    /// The tags of instance, volume and network interface.
+    pub tags: Tags,
+}
+
+impl RunOne {
+    /// Makes the request, with its token.
+    #[must_use]
+    pub fn new(group: GroupId, machine: Machine, subnet: SubnetId, user_data: UserData, tags: Tags) -> RunOne {
+        let parts = [&*group.0, &machine.name, &subnet.0, &user_data.0];
+        let token = hash(parts.into_iter().chain(tags.iter().flat_map(|(key, value)| [&**key, &**value])));
+        RunOne { token, group, machine, subnet, volume_gb: VOLUME_GB, user_data, tags }
+    }
+}
+
 /// Which of a fleet's requests one is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Turn {
@@ -80,22 +109,23 @@ pub fn request(order: &Order, lot: &Lot, template: &TemplateId, user_data: &User
 /// Makes the token of a request: SHA-256 of all that it asks for, and for whom. The same request has the same token,
 /// whoever makes it and however often; another one has another, so that parameters never contradict a token.
 fn token(fleet: &str, lot: &Lot, round: u32, request: &FleetRequest) -> String {
+    let numbers = [round, lot.number, request.spot_vcpus, request.on_demand_vcpus].map(|number| number.to_string());
+    let prices: Vec<String> = request.overrides.iter().map(|pool| pool.max_price.0.to_string()).collect();
+    let pools = request.overrides.iter().zip(&prices).flat_map(|(pool, price)| {
+        let Override { of, machine, subnet, .. } = pool;
+        [&*of.zone.0, &machine.name, &subnet.0, price]
+    });
+    let parts = [fleet, &lot.region.0, &request.template.0, &request.user_data.0];
+    let parts = parts.into_iter().chain(numbers.iter().map(String::as_str)).chain(pools);
+    hash(parts.chain(request.tags.iter().flat_map(|(key, value)| [&**key, &**value])))
+}
+
+/// SHA-256 of parts, each with its length: `ab` and `c` are not `a` and `bc`.
+fn hash<'a>(parts: impl Iterator<Item = &'a str>) -> String {
     let mut hash = Context::new(&SHA256);
-    // Each part with its length: `ab` and `c` are not `a` and `bc`.
-    let mut take = |part: &str| {
+    for part in parts {
         hash.update(&(part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
-    };
-    [fleet, &lot.region.0, &request.template.0, &request.user_data.0].into_iter().for_each(&mut take);
-    for number in [round, lot.number, request.spot_vcpus, request.on_demand_vcpus] {
-        take(&number.to_string());
-    }
-    for Override { of, machine, subnet, max_price } in &request.overrides {
-        [&of.zone.0, &machine.name, &subnet.0, &max_price.0.to_string()].into_iter().for_each(|part| take(part));
-    }
-    for (key, value) in &request.tags {
-        take(key);
-        take(value);
     }
     hex(hash.finish().as_ref())
 }
@@ -170,6 +200,28 @@ mod tests {
         for (index, other) in others.iter().enumerate() {
             assert_ne!(other.token, token, "{index}");
         }
+    }
+
+    #[test]
+    fn one_instance_has_a_token_of_all_that_it_is() {
+        let machine = |name: &str| Machine { name: name.into(), vcpus: 2, arch: crate::machines::Arch::Aarch64 };
+        let tags = tags::of_fleet("friday", None, "ann", 1_900_000_000);
+        let script = |text: &str| UserData(text.to_owned());
+        let one = RunOne::new("sg-1".into(), machine("c6g.large"), "subnet-1".into(), script("x"), tags.clone());
+        assert_eq!(one.token.len(), 64);
+        assert_eq!(
+            RunOne::new("sg-1".into(), machine("c6g.large"), "subnet-1".into(), script("x"), tags.clone()),
+            one,
+            "whoever makes it again"
+        );
+        let others = [
+            RunOne::new("sg-2".into(), machine("c6g.large"), "subnet-1".into(), script("x"), tags.clone()),
+            RunOne::new("sg-1".into(), machine("c7g.large"), "subnet-1".into(), script("x"), tags.clone()),
+            RunOne::new("sg-1".into(), machine("c6g.large"), "subnet-2".into(), script("x"), tags.clone()),
+            RunOne::new("sg-1".into(), machine("c6g.large"), "subnet-1".into(), script("y"), tags),
+            RunOne::new("sg-1".into(), machine("c6g.large"), "subnet-1".into(), script("x"), Tags::new()),
+        ];
+        assert!(others.iter().all(|other| other.token != one.token));
     }
 
     #[test]

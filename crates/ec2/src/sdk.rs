@@ -4,23 +4,31 @@
 //! |---|---|
 //! | `account` | nobody: how the account is reached |
 //! | `places` | where there is what, at which price |
+//! | `beside` | other services than EC2: quotas, and the role of spot instances |
 //! | `skeletons` | for security groups and launch templates |
 //! | `fleets` | for instances |
+//! | `lone` | for one instance |
 //! | `ours` | what is ours, and to end it |
 //! | `leave` | whether we may |
 
+use std::collections::BTreeSet;
+
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
 
-use crate::cloud::{Access, Action, Answer, Cloud, FleetAnswer, Instance, Leftover, Offering, Price, Skeleton, Subnet};
+use crate::cloud::{
+    Access, Action, Answer, Cloud, FleetAnswer, Instance, Leftover, Offering, Price, Purchase, Skeleton, Subnet,
+};
 use crate::machines::Machine;
 use crate::names::{GroupId, InstanceId, Region, SubnetId, TemplateId, VpcId};
-use crate::request::FleetRequest;
+use crate::request::{FleetRequest, RunOne};
 use crate::tags::Tags;
 
 mod account;
+mod beside;
 mod errors;
 mod fleets;
 mod leave;
+mod lone;
 mod ours;
 mod places;
 mod skeletons;
@@ -44,8 +52,25 @@ impl Cloud for Amazon {
         Box::pin(async move { places::prices(&self.client(at), machines).await })
     }
 
+    fn quota<'a>(&'a self, at: &'a Region, of: Purchase) -> Answer<'a, Option<u32>> {
+        Box::pin(beside::quota(self, at, of))
+    }
+
+    fn has_spot_role(&self) -> Answer<'_, Option<bool>> {
+        Box::pin(beside::has_spot_role(self))
+    }
+
     fn ensure_group<'a>(&'a self, at: &'a Region, network: &'a VpcId) -> Answer<'a, GroupId> {
         Box::pin(async move { skeletons::ensure_group(&self.client(at), network).await })
+    }
+
+    fn ensure_open_group<'a>(
+        &'a self,
+        at: &'a Region,
+        network: &'a VpcId,
+        ports: &'a BTreeSet<u16>,
+    ) -> Answer<'a, GroupId> {
+        Box::pin(async move { skeletons::ensure_open_group(&self.client(at), network, ports).await })
     }
 
     fn ensure_template<'a>(&'a self, at: &'a Region, skeleton: &'a Skeleton) -> Answer<'a, TemplateId> {
@@ -54,6 +79,10 @@ impl Cloud for Amazon {
 
     fn create_fleet<'a>(&'a self, at: &'a Region, request: &'a FleetRequest) -> Answer<'a, FleetAnswer> {
         Box::pin(async move { fleets::create(&self.client(at), request).await })
+    }
+
+    fn run_one<'a>(&'a self, at: &'a Region, request: &'a RunOne) -> Answer<'a, InstanceId> {
+        Box::pin(async move { lone::run(&self.client(at), request).await })
     }
 
     fn instances<'a>(&'a self, at: &'a Region, filter: &'a Tags) -> Answer<'a, Vec<Instance>> {

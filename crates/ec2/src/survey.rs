@@ -12,10 +12,13 @@ use crate::names::Region;
 use crate::order::{Order, Regions};
 use crate::patience::patiently;
 use crate::progress::{Event, Tell, What};
-use crate::tags::Scope;
+use crate::tags::{Scope, is_agent};
 
 /// How long the regions may take. One that does not answer within it is not used.
 const WITHIN: Duration = Duration::from_secs(60);
+
+/// How long a quota may take: it is good to know, and not needed.
+const QUOTA_WITHIN: Duration = Duration::from_secs(10);
 
 /// Looks at the market for an order. Nothing is changed anywhere.
 ///
@@ -72,12 +75,12 @@ async fn chosen(cloud: &dyn Cloud, order: &Order, until: Instant) -> Result<Vec<
     })
 }
 
-/// Instances of the same fleet that are alive.
+/// Agents of the same fleet that are alive.
 async fn present(cloud: &dyn Cloud, order: &Order, at: &Region, until: Instant) -> Result<Vec<Instance>, String> {
     let filter = Scope::Fleet(order.fleet.clone()).filter();
     let present = patiently(until, || cloud.instances(at, &filter), |_, _| ()).await;
     let mut present = present.map_err(|error| explained(&error, at))?;
-    present.retain(|instance| instance.state.is_alive());
+    present.retain(|instance| instance.state.is_alive() && is_agent(&instance.tags));
     Ok(present)
 }
 
@@ -104,6 +107,7 @@ async fn offer(
         });
     }
     // A quota that cannot be asked for is found when it is passed.
+    let until = until.min(Instant::now() + QUOTA_WITHIN);
     let spot_quota = patiently(until, || cloud.quota(at, Purchase::Spot), |_, _| ()).await.unwrap_or(None);
     Ok(Offer { vpc, pools, spot_quota })
 }

@@ -23,6 +23,8 @@ use crate::tags::Scope;
 pub const SETTLED: Duration = Duration::from_secs(90);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// The same after calls that failed again and again: seldom enough for who counts calls, often enough for a hundred looks.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Before a batch is tried again.
 const PAUSE: Duration = Duration::from_secs(2);
 /// How long a call may take.
@@ -80,8 +82,10 @@ struct Broom<'a> {
     tell: Tell<'a>,
     /// A list may show for a while what has ended: it is counted once.
     ended: BTreeSet<InstanceId>,
-    /// What was deleted: its tags may be listed for a while.
+    /// What was deleted, whose tags may be listed for a while, or may not be deleted by us.
     gone: BTreeSet<Thing>,
+    /// What may not be deleted by us, and why. It costs nothing.
+    kept: Vec<String>,
     /// Since when no look has found anything.
     empty_since: Option<Instant>,
     /// What the last look found.
@@ -91,22 +95,35 @@ struct Broom<'a> {
 impl<'a> Broom<'a> {
     fn new(cloud: &'a dyn Cloud, at: Region, scope: &'a Scope, tell: Tell<'a>) -> Broom<'a> {
         let (ended, gone) = (BTreeSet::new(), BTreeSet::new());
-        Broom { cloud, at, scope, tell, ended, gone, empty_since: None, found: String::new() }
+        Broom { cloud, at, scope, tell, ended, gone, kept: Vec::new(), empty_since: None, found: String::new() }
     }
 }
 
 impl Broom<'_> {
     async fn sweep(mut self) -> (Region, usize, Result<(), String>) {
         let give_up_at = Instant::now() + GIVE_UP_AFTER;
+        let mut pause = LOOK_EVERY;
         let result = loop {
             let looked = self.look().await;
             let why = match looked {
                 // What is on its way shows until SETTLED is over: an empty look after that is proof. A look that failed
                 // in between saw nothing, and takes nothing back.
-                Ok(()) if self.empty_since.is_some_and(|since| since.elapsed() >= SETTLED) => break Ok(()),
-                Ok(()) => format!("still there after {} min: {}", GIVE_UP_AFTER.as_secs() / 60, self.found),
+                Ok(()) if self.empty_since.is_some_and(|since| since.elapsed() >= SETTLED) => {
+                    match self.kept.is_empty() {
+                        true => break Ok(()),
+                        false => break Err(format!("nothing that costs anything: {}", self.kept.join("; "))),
+                    }
+                }
+                Ok(()) => {
+                    pause = LOOK_EVERY;
+                    format!("still there after {} min: {}", GIVE_UP_AFTER.as_secs() / 60, self.found)
+                }
                 Err(error) => {
                     let why = explained(&error, &self.at);
+                    // Who is asked too often is asked less often.
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    let what = What::Waiting { because: error.code.clone(), pause };
+                    (self.tell)(Event { region: self.at.clone(), what });
                     // Asking again would not change the answer.
                     if matches!(error.class(), Class::NotEnabled | Class::NotPermitted) {
                         break Err(why);
@@ -117,7 +134,7 @@ impl Broom<'_> {
             if Instant::now() >= give_up_at {
                 break Err(why);
             }
-            sleep(LOOK_EVERY).await;
+            sleep(pause).await;
         };
         (self.at, self.ended.len(), result)
     }
@@ -166,8 +183,17 @@ impl Broom<'_> {
                     told.push(leftover.what.to_string());
                     self.gone.insert(leftover.what);
                 }
+                // Asking again would not change the answer.
+                Err(error) if error.class() == Class::NotPermitted => {
+                    self.kept.push(format!("{}: {}", leftover.what, explained(&error, &self.at)));
+                    self.gone.insert(leftover.what);
+                }
                 // What cannot go yet is found again with the next look; it costs nothing meanwhile.
-                Err(error) => told.push(format!("{}: {error}", leftover.what)),
+                Err(error) => {
+                    let text = format!("{}: {error}", leftover.what);
+                    (self.tell)(Event { region: self.at.clone(), what: What::Left(text.clone()) });
+                    told.push(text);
+                }
             }
         }
         Ok(told)

@@ -16,6 +16,10 @@ pub const EXPIRES: &str = "rehearsal:expires";
 /// The round and the number of the lot that it came with, for people who search.
 pub const LOT: &str = "rehearsal:lot";
 
+/// What an instance of a fleet is if it is no agent, such as its [`relay`](crate::relay): it is paid and ended with the
+/// fleet, and never counted, replaced or ended as one agent more or less.
+pub const PART: &str = "rehearsal:part";
+
 /// Amazon's limit on the length of a tag's value, in characters.
 pub const LONGEST_VALUE: usize = 256;
 
@@ -40,6 +44,12 @@ pub fn of_fleet(fleet: &str, run: Option<&str>, owner: &str, expires_unix: u64) 
 #[must_use]
 pub fn of_anything() -> Tags {
     Tags::from([(APP.0.to_owned(), APP.1.to_owned())])
+}
+
+/// Whether an instance with these tags is an agent.
+#[must_use]
+pub fn is_agent(tags: &Tags) -> bool {
+    !tags.contains_key(PART)
 }
 
 /// Whether tags can be given: Amazon takes letters, digits, spaces and `+ - = . _ : / @`.

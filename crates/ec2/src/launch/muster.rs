@@ -17,8 +17,9 @@ use crate::order::Order;
 use crate::patience::patiently;
 use crate::progress::{Event, Tell, What};
 use crate::spread::Outcome;
+use crate::survey::explained;
 use crate::sweep;
-use crate::tags::Scope;
+use crate::tags::{Scope, is_agent};
 
 /// The instance of one agent.
 #[derive(Clone, Debug, PartialEq)]
@@ -132,7 +133,7 @@ impl<'a> Muster<'a> {
         for (at, list) in market.enabled.iter().zip(join_all(lists).await) {
             let Ok(list) = list else { continue };
             let mut found = 0;
-            for instance in list {
+            for instance in list.into_iter().filter(|instance| is_agent(&instance.tags)) {
                 if !instance.state.is_alive() {
                     self.agents.remove(&instance.id);
                 } else if !self.agents.contains_key(&instance.id) {
@@ -146,22 +147,48 @@ impl<'a> Muster<'a> {
         }
     }
 
-    /// Ends what is more than was ordered, the dearest first.
+    /// Ends what is more than was ordered: first in regions that have more than they were asked for, so that agents stay
+    /// spread, and there the dearest.
     pub(super) async fn end_surplus(&mut self, cloud: &dyn Cloud, until: Instant, tell: Tell<'_>) {
-        let surplus = self.agents.len().saturating_sub(self.order.agents as usize);
-        let mut dearest: Vec<(&InstanceId, &Agent)> = self.agents.iter().collect();
-        dearest.sort_by(|a, b| b.1.price.0.total_cmp(&a.1.price.0).then_with(|| a.0.cmp(b.0)));
         let mut regions: BTreeMap<Region, Vec<InstanceId>> = BTreeMap::new();
-        for (id, agent) in dearest.into_iter().take(surplus) {
-            regions.entry(agent.region.clone()).or_default().push(id.clone());
+        for (region, id) in self.surplus() {
+            regions.entry(region).or_default().push(id);
         }
         let ends = regions.iter().map(|(at, ids)| sweep::end(cloud, at, ids, until, tell));
-        for (ids, ended) in regions.values().zip(join_all(ends).await) {
-            // Those that could not be ended stay of the fleet, so that they are counted, paid and ended with it.
-            if ended.is_ok() {
-                self.agents.retain(|id, _| !ids.contains(id));
+        for ((at, ids), ended) in regions.iter().zip(join_all(ends).await) {
+            match ended {
+                Ok(()) => self.agents.retain(|id, _| !ids.contains(id)),
+                // They stay of the fleet, so that they are counted, paid and ended with it.
+                Err(error) => {
+                    let why =
+                        format!("{} more than ordered, which cannot be ended: {}", ids.len(), explained(&error, at));
+                    tell(Event { region: at.clone(), what: What::Left(why) });
+                }
             }
         }
+    }
+
+    fn surplus(&self) -> Vec<(Region, InstanceId)> {
+        let count = self.agents.len().saturating_sub(self.order.agents as usize);
+        let mut excess: BTreeMap<&Region, i64> = BTreeMap::new();
+        for agent in self.agents.values() {
+            *excess.entry(&agent.region).or_default() += 1;
+        }
+        for Outcome { lot, .. } in &self.outcomes {
+            *excess.entry(&lot.region).or_default() -= i64::from(lot.agents());
+        }
+        let mut left: Vec<(&InstanceId, &Agent)> = self.agents.iter().collect();
+        left.sort_by(|a, b| b.1.price.0.total_cmp(&a.1.price.0).then_with(|| a.0.cmp(b.0)));
+        let mut surplus = Vec::new();
+        while surplus.len() < count {
+            // The first of those with the largest excess: the list begins with the dearest.
+            let most = left.iter().map(|(_, agent)| excess[&agent.region]).max().unwrap_or_default();
+            let Some(place) = left.iter().position(|(_, agent)| excess[&agent.region] == most) else { break };
+            let (id, agent) = left.remove(place);
+            *excess.entry(&agent.region).or_default() -= 1;
+            surplus.push((agent.region.clone(), id.clone()));
+        }
+        surplus
     }
 
     pub(super) fn into_fleet(self, expires_unix: u64) -> Fleet {

@@ -18,7 +18,7 @@ fn cost(since: u64, hourly: f64, ceiling: f64) -> Cost {
 
 fn look(running: &[(&str, Cost)]) -> Look {
     let running = running.iter().map(|(id, cost)| (InstanceId::from(*id), cost.clone())).collect();
-    Look { running, blind: BTreeSet::new() }
+    Look { running, ..Look::default() }
 }
 
 fn blind() -> Look {

@@ -10,6 +10,7 @@ use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_types::retry::RetryConfig;
+use aws_types::service_config::ServiceConfigKey;
 
 use crate::names::Region;
 
@@ -50,7 +51,10 @@ impl Amazon {
         if let Some((id, key)) = &reach.keys {
             loader = loader.credentials_provider(Credentials::from_keys(id, key, None));
         }
-        let config = loader.load().await;
+        Amazon::of(loader.load().await)
+    }
+
+    fn of(config: SdkConfig) -> Amazon {
         let home = config.region().map_or_else(|| Region::from(HOME), |region| Region::from(region.as_ref()));
         Amazon { config, home, clients: Mutex::default() }
     }
@@ -63,10 +67,71 @@ impl Amazon {
     /// The client of a region.
     pub(super) fn client(&self, at: &Region) -> Client {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let make = || {
-            let region = aws_config::Region::new(at.0.clone());
-            Client::from_conf(aws_sdk_ec2::config::Builder::from(&self.config).region(region).build())
+        clients.entry(at.clone()).or_insert_with(|| Client::new(&self.config_at(at))).clone()
+    }
+
+    /// The region of [`Amazon::home`].
+    pub(super) fn home_region(&self) -> &Region {
+        &self.home
+    }
+
+    /// What the clients of all services in a region are made of.
+    pub(super) fn config_at(&self, at: &Region) -> SdkConfig {
+        self.config.to_builder().region(aws_config::Region::new(at.0.clone())).build()
+    }
+
+    /// Whether EC2 is another server than Amazon's, and nobody said where this service is then. Asking Amazon itself about
+    /// an account that is only played would mix the two.
+    pub(super) fn is_played_without(&self, service: &str) -> bool {
+        self.endpoint("EC2").is_some() && self.endpoint(service).is_none()
+    }
+
+    /// The server that is asked instead of Amazon's, found as the library's own clients find it.
+    fn endpoint(&self, service: &str) -> Option<String> {
+        let of_all = || self.config.endpoint_url().map(str::to_owned);
+        if self.config.get_origin("endpoint_url").is_client_config() {
+            return of_all();
+        }
+        let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url");
+        let of_service = key.build().ok().and_then(|key| self.config.service_config()?.load_config(key));
+        of_service.or_else(of_all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_types::service_config::LoadServiceConfig;
+
+    use super::*;
+
+    /// The services that somebody set a URL for.
+    #[derive(Debug)]
+    struct Set(&'static [&'static str]);
+
+    impl LoadServiceConfig for Set {
+        fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+            assert_eq!((key.env(), key.profile()), ("AWS_ENDPOINT_URL", "endpoint_url"));
+            self.0.contains(&key.service_id()).then(|| "http://127.0.0.1:9".to_owned())
+        }
+    }
+
+    fn check(set: &'static [&'static str], for_all: Option<&str>, expected: bool, why: &str) {
+        let config = SdkConfig::builder().service_config(Set(set));
+        let config = match for_all {
+            Some(url) => config.endpoint_url(url),
+            None => config,
         };
-        clients.entry(at.clone()).or_insert_with(make).clone()
+        assert_eq!(Amazon::of(config.build()).is_played_without("IAM"), expected, "{why}");
+    }
+
+    #[test]
+    fn amazon_is_not_asked_about_an_account_that_is_played() {
+        let fake = Some("http://127.0.0.1:9");
+        check(&[], None, false, "all of it is Amazon's");
+        check(&["EC2"], None, true, "only EC2 is played");
+        check(&["EC2", "IAM"], None, false, "both are, each by its own URL");
+        check(&["IAM"], None, false, "somebody wants it so");
+        check(&[], fake, false, "one URL is for all");
+        check(&["EC2"], fake, false, "one URL is for all others");
     }
 }

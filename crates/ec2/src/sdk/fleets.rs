@@ -54,7 +54,7 @@ pub(super) async fn create(client: &Client, request: &FleetRequest) -> Result<Fl
         .target_capacity_specification(wanted.build())
         .launch_template_configs(config.build())
         .set_tag_specifications(Some(TAGGED.map(|kind| tagged(kind, &request.tags)).to_vec()));
-    Ok(read(&asked.send().await.map_err(of_call)?))
+    Ok(read(&asked.send().await.map_err(of_call)?, request))
 }
 
 fn whole(number: u32) -> i32 {
@@ -81,16 +81,16 @@ pub(super) fn image(arch: Arch) -> String {
 }
 
 /// An answer may have both instances and errors.
-fn read(answer: &CreateFleetOutput) -> FleetAnswer {
+fn read(answer: &CreateFleetOutput, request: &FleetRequest) -> FleetAnswer {
     FleetAnswer {
         request: answer.fleet_id().map(RequestId::from),
-        launched: answer.instances().iter().flat_map(launched).collect(),
-        refusals: answer.errors().iter().map(refusal).collect(),
+        launched: answer.instances().iter().flat_map(|of_pool| launched(of_pool, request)).collect(),
+        refusals: answer.errors().iter().map(|error| refusal(error, request)).collect(),
     }
 }
 
-fn launched(of_pool: &CreateFleetInstance) -> Vec<Launched> {
-    let chosen = pool(of_pool.launch_template_and_overrides());
+fn launched(of_pool: &CreateFleetInstance, request: &FleetRequest) -> Vec<Launched> {
+    let chosen = pool(of_pool.launch_template_and_overrides(), request);
     let machine = of_pool.instance_type().map(|machine| machine.as_str().to_owned());
     let (zone, named) = chosen.map_or((None, None), |of| (Some(of.zone), Some(of.machine)));
     let zone = of_pool.availability_zone().map(Zone::from).or(zone);
@@ -107,15 +107,18 @@ fn purchase(lifecycle: Option<&InstanceLifecycle>) -> Purchase {
     }
 }
 
-fn refusal(error: &CreateFleetError) -> Refusal {
+fn refusal(error: &CreateFleetError, request: &FleetRequest) -> Refusal {
     let code = error.error_code().unwrap_or("Unknown");
     let error_text = error.error_message().unwrap_or("without a word");
-    Refusal { of: pool(error.launch_template_and_overrides()), error: CloudError::of_code(code, error_text) }
+    Refusal { of: pool(error.launch_template_and_overrides(), request), error: CloudError::of_code(code, error_text) }
 }
 
-/// The pool that part of an answer is about. Answers name the subnet's zone only sometimes.
-fn pool(of: Option<&LaunchTemplateAndOverridesResponse>) -> Option<Offering> {
+/// The pool that part of an answer is about. Answers repeat what was asked, and need not name the subnet's zone.
+fn pool(of: Option<&LaunchTemplateAndOverridesResponse>, request: &FleetRequest) -> Option<Offering> {
     let overrides = of?.overrides()?;
     let machine = overrides.instance_type()?.as_str().to_owned();
-    Some(Offering { zone: Zone::from(overrides.availability_zone().unwrap_or_default()), machine })
+    let is_its = |asked: &&Override| Some(asked.subnet.0.as_str()) == overrides.subnet_id();
+    let of_subnet = || request.overrides.iter().find(is_its).map(|asked| asked.of.zone.clone());
+    let zone = overrides.availability_zone().map(Zone::from).or_else(of_subnet);
+    Some(Offering { zone: zone.unwrap_or_else(|| Zone::from("")), machine })
 }

@@ -1,11 +1,13 @@
 //! The security group and the launch template that all instances of a region start from.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{
-    LaunchTemplateBlockDeviceMappingRequest, LaunchTemplateEbsBlockDeviceRequest, LaunchTemplateHttpTokensState,
-    LaunchTemplateInstanceMetadataEndpointState, LaunchTemplateInstanceMetadataOptionsRequest,
-    LaunchTemplateInstanceNetworkInterfaceSpecificationRequest, RequestLaunchTemplateData, ResourceType,
-    ShutdownBehavior, VolumeType,
+    IpPermission, IpRange, LaunchTemplateBlockDeviceMappingRequest, LaunchTemplateEbsBlockDeviceRequest,
+    LaunchTemplateHttpTokensState, LaunchTemplateInstanceMetadataEndpointState,
+    LaunchTemplateInstanceMetadataOptionsRequest, LaunchTemplateInstanceNetworkInterfaceSpecificationRequest,
+    RequestLaunchTemplateData, ResourceType, SecurityGroup, ShutdownBehavior, VolumeType,
 };
 
 use super::errors::{lacks, of_call};
@@ -18,30 +20,81 @@ use crate::tags;
 /// The name of the security group, one in each network.
 pub(super) const GROUP: &str = "rehearsal-agents";
 pub(super) const GROUP_IS_FOR: &str = "Agents of rehearsals: nothing comes in, everything may go out.";
+const OPEN_GROUP_IS_FOR: &str = "Rehearsals: the TCP ports of its name come in, everything may go out.";
+/// From everywhere.
+const ANYWHERE: &str = "0.0.0.0/0";
 /// The root volume of Amazon Linux.
-const ROOT: &str = "/dev/xvda";
+pub(super) const ROOT: &str = "/dev/xvda";
 /// What Amazon says when somebody else was faster.
 const EXISTS: [&str; 2] = ["InvalidGroup.Duplicate", "InvalidLaunchTemplateName.AlreadyExistsException"];
 
+/// What Amazon says to a rule that is there already.
+const IS_OPEN: &str = "InvalidPermission.Duplicate";
+
 pub(super) async fn ensure_group(client: &Client, network: &VpcId) -> Result<GroupId, CloudError> {
-    if let Some(known) = group(client, network).await? {
+    // A new group lets nothing in and everything out.
+    let group = group(client, network, GROUP, GROUP_IS_FOR).await?;
+    id(&group)
+}
+
+pub(super) async fn ensure_open_group(
+    client: &Client,
+    network: &VpcId,
+    ports: &BTreeSet<u16>,
+) -> Result<GroupId, CloudError> {
+    let names: String = ports.iter().map(|port| format!("-{port}")).collect();
+    let name = format!("rehearsal-open{names}");
+    let group = group(client, network, &name, OPEN_GROUP_IS_FOR).await?;
+    let is_open = |port: &u16| group.ip_permissions().iter().any(|rule| lets_in(rule, *port));
+    // Whoever made it may have been stopped before it opened it.
+    let closed: Vec<IpPermission> = ports.iter().filter(|port| !is_open(port)).map(|port| rule(*port)).collect();
+    let id = id(&group)?;
+    if closed.is_empty() {
+        return Ok(id);
+    }
+    let open = client.authorize_security_group_ingress().group_id(&id.0).set_ip_permissions(Some(closed));
+    match open.send().await.map_err(of_call) {
+        // Somebody else was faster, and opens the same ports.
+        Err(error) if error.code != IS_OPEN => Err(error),
+        _ => Ok(id),
+    }
+}
+
+fn rule(port: u16) -> IpPermission {
+    let anywhere = IpRange::builder().cidr_ip(ANYWHERE).build();
+    let port = i32::from(port);
+    IpPermission::builder().ip_protocol("tcp").from_port(port).to_port(port).ip_ranges(anywhere).build()
+}
+
+fn lets_in(rule: &IpPermission, port: u16) -> bool {
+    let port = Some(i32::from(port));
+    let is_its = rule.ip_protocol() == Some("tcp") && rule.from_port() <= port && port <= rule.to_port();
+    is_its && rule.ip_ranges().iter().any(|range| range.cidr_ip() == Some(ANYWHERE))
+}
+
+/// Finds or makes the group of a name in a network.
+async fn group(client: &Client, network: &VpcId, name: &str, is_for: &str) -> Result<SecurityGroup, CloudError> {
+    if let Some(known) = known_group(client, network, name).await? {
         return Ok(known);
     }
-    // A new group lets nothing in and everything out.
-    let make = client.create_security_group().group_name(GROUP).description(GROUP_IS_FOR).vpc_id(&network.0);
+    let make = client.create_security_group().group_name(name).description(is_for).vpc_id(&network.0);
     let make = make.tag_specifications(tagged(ResourceType::SecurityGroup, &tags::of_anything()));
     match make.send().await.map_err(of_call) {
-        Ok(made) => made.group_id().map(GroupId::from).ok_or_else(|| lacks("id of a group")),
-        Err(error) if EXISTS.contains(&&*error.code) => group(client, network).await?.ok_or(error),
+        Ok(made) => Ok(SecurityGroup::builder().set_group_id(made.group_id().map(str::to_owned)).build()),
+        Err(error) if EXISTS.contains(&&*error.code) => known_group(client, network, name).await?.ok_or(error),
         Err(error) => Err(error),
     }
 }
 
-async fn group(client: &Client, network: &VpcId) -> Result<Option<GroupId>, CloudError> {
+async fn known_group(client: &Client, network: &VpcId, name: &str) -> Result<Option<SecurityGroup>, CloudError> {
     let ask = client.describe_security_groups().filters(filter("vpc-id", [&network.0]));
-    let ask = ask.filters(filter("group-name", [GROUP]));
+    let ask = ask.filters(filter("group-name", [name]));
     let found = ask.into_paginator().items().send().try_collect().await.map_err(of_call)?;
-    Ok(found.iter().find_map(|group| group.group_id().map(GroupId::from)))
+    Ok(found.into_iter().next())
+}
+
+fn id(group: &SecurityGroup) -> Result<GroupId, CloudError> {
+    group.group_id().map(GroupId::from).ok_or_else(|| lacks("id of a group"))
 }
 
 pub(super) async fn ensure_template(client: &Client, skeleton: &Skeleton) -> Result<TemplateId, CloudError> {

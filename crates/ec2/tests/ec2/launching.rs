@@ -95,6 +95,16 @@ async fn a_known_quota_is_respected_beforehand() {
     assert_eq!(shares, [("eu", 2), ("us", 2), ("ap", 5)]);
 }
 
+/// What is good to know and not needed is not waited for as long as what is.
+#[tokio::test(start_paused = true)]
+async fn a_quota_that_is_not_told_holds_up_little() {
+    let model = three(|places| places[0].throttles_quota = true);
+    let began = tokio::time::Instant::now();
+    let (market, plan) = planned(&model, &order(9)).await;
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    assert_eq!((market.offers[&Region::from("eu")].spot_quota, plan.lots.len()), (None, 3));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_region_that_nobody_opted_in_to_is_told_only_when_it_was_asked_for() {
     let model = three(|places| places[0].access = Access::NotOptedIn);

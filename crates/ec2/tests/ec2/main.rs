@@ -6,6 +6,7 @@ mod orders;
 
 mod doctoring;
 mod launching;
+mod relaying;
 mod spending;
 mod stopping;
 mod sweeping;

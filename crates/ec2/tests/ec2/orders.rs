@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use rehearsal_ec2::cloud::Cloud;
 use rehearsal_ec2::launch::{Fleet, NotLaunched, launch};
-use rehearsal_ec2::machines::Arch;
+use rehearsal_ec2::machines::{Arch, Machine};
 use rehearsal_ec2::market::Market;
 use rehearsal_ec2::names::Region;
 use rehearsal_ec2::order::{Order, Regions};
 use rehearsal_ec2::plan::{Plan, plan};
 use rehearsal_ec2::progress::{Event, Tell};
+use rehearsal_ec2::relay::Relay;
 use rehearsal_ec2::survey::survey;
-use rehearsal_ec2::user_data::{Boot, Build};
+use rehearsal_ec2::user_data::{Boot, Build, UserData};
 
 use crate::model::Model;
 
@@ -37,6 +38,21 @@ pub fn order(agents: u32) -> Order {
             builds: vec![Build { arch: Arch::Aarch64, sha256: "0".repeat(64) }],
             urls: vec!["https://203.0.113.7/agent".into()],
         },
+    }
+}
+
+/// The relay of the same fleet, which lives for an hour as well.
+pub fn relay() -> Relay {
+    let machine = |name: &str| Machine { name: name.into(), vcpus: 2, arch: Arch::Aarch64 };
+    Relay {
+        fleet: "friday".into(),
+        run: None,
+        owner: "ann".into(),
+        ports: BTreeSet::from([7443, 7444]),
+        machines: vec![machine("c7g.large"), machine("c6g.large")],
+        subnets: Vec::new(),
+        user_data: UserData("#!/bin/sh\nshutdown -P +60 || poweroff -f\n".into()),
+        ttl: Duration::from_secs(3_600),
     }
 }
 

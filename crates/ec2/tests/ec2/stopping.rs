@@ -8,18 +8,21 @@ use rehearsal_ec2::cloud::Cloud;
 use rehearsal_ec2::launch::launch;
 use rehearsal_ec2::order::Order;
 use rehearsal_ec2::plan::plan;
+use rehearsal_ec2::relay;
 use rehearsal_ec2::survey::survey;
 use rehearsal_ec2::sweep::sweep;
 use rehearsal_ec2::tags::{Scope, of_anything};
 
 use crate::model::{Habits, Model, Place, Stop, World};
-use crate::orders::{QUIET, order};
+use crate::orders::{self, QUIET, order};
 
 /// A world that can be made again, the same.
 #[derive(Clone, Debug)]
 struct Case {
     agents: u32,
     min_agents: u32,
+    /// Whether a relay is launched first.
+    has_relay: bool,
     capacity: [u32; 3],
     quota: u32,
     habits: Habits,
@@ -48,10 +51,12 @@ fn cases() -> impl Strategy<Value = Case> {
         lag,
         restless: false,
     });
-    (1..12_u32, 0..12_u32, prop::array::uniform3(0..4_u32), 0..12_u32, habits, any::<u64>()).prop_map(
-        |(agents, min_agents, capacity, quota, habits, seed)| Case {
+    let agents = (1..12_u32, 0..12_u32, any::<bool>());
+    (agents, prop::array::uniform3(0..4_u32), 0..12_u32, habits, any::<u64>()).prop_map(
+        |((agents, min_agents, has_relay), capacity, quota, habits, seed)| Case {
             agents,
             min_agents,
+            has_relay,
             capacity,
             quota,
             habits,
@@ -61,7 +66,12 @@ fn cases() -> impl Strategy<Value = Case> {
 }
 
 /// The whole command, from the first look to the end of the launch.
-async fn command(model: &Model, order: &Order) {
+async fn command(model: &Model, case: &Case) {
+    let order = &case.order();
+    if case.has_relay {
+        // Without one the fleet is launched all the same: here it is only about what is left.
+        let _ = relay::launch(model, &"us".into(), &orders::relay(), model.now()).await;
+    }
     let Ok(market) = survey(model, order, QUIET).await else { return };
     // Room for too few: then there is no launch.
     let Ok(plan) = plan(order, &market) else { return };
@@ -72,11 +82,10 @@ async fn command(model: &Model, order: &Order) {
 async fn stopped(case: &Case, call: u64, stop: Stop) -> (Model, bool) {
     let model = Model::new(case.world());
     model.stop_at(call, stop);
-    let order = case.order();
     let was_stopped = tokio::select! {
         // The process dies: everything that it waited for is dropped.
         () = model.stopped() => true,
-        () = command(&model, &order) => false,
+        () = command(&model, case) => false,
     };
     model.world().stop = None;
     (model, was_stopped)
@@ -117,7 +126,12 @@ proptest! {
             // What was on its way has arrived long since.
             tokio::time::sleep(Duration::from_secs(300)).await;
             assert!(swept.is_clean(), "{when}: {swept:?}");
-            assert_eq!(model.world().alive().len(), 0, "{when}: {case:?}");
+            let world = model.world();
+            assert_eq!(world.alive().len(), 0, "{when}: {case:?}");
+            let has_any = |place: &Place| {
+                place.group.is_some() || place.template.is_some() || !place.open_groups.is_empty()
+            };
+            assert!(!sweeps_all || !world.places.values().any(has_any), "{when}: {case:?}");
         }));
     }
 
@@ -139,7 +153,7 @@ proptest! {
 #[test]
 fn a_sweep_that_looks_once_is_found_out() {
     let habits = Habits { throttled: 0, slow: 20, lost: 5, generous: 0, lag: 20, restless: false };
-    let case = Case { agents: 6, min_agents: 0, capacity: [4; 3], quota: 12, habits, seed: 3 };
+    let case = Case { agents: 6, min_agents: 0, has_relay: true, capacity: [4; 3], quota: 12, habits, seed: 3 };
     let left = std::cell::Cell::new(0);
     let launched = in_no_time(at_every_call(&case, async |model, _| {
         let regions = model.world().places.keys().cloned().collect::<Vec<_>>();

@@ -10,7 +10,7 @@ use rehearsal_ec2::cloud::{
 };
 use rehearsal_ec2::machines::Machine as Kind;
 use rehearsal_ec2::names::{GroupId, InstanceId, Region, SubnetId, TemplateId, VpcId};
-use rehearsal_ec2::request::FleetRequest;
+use rehearsal_ec2::request::{FleetRequest, RunOne};
 use rehearsal_ec2::sweep::{SETTLED, end, sweep};
 use rehearsal_ec2::tags::{self, Scope, Tags};
 use tokio::time::Instant;
@@ -150,7 +150,9 @@ impl Cloud for Flaky {
         prices(at: Region, machines: [Kind]) -> Vec<Price>;
         ensure_group(at: Region, network: VpcId) -> GroupId;
         ensure_template(at: Region, skeleton: Skeleton) -> TemplateId;
+        ensure_open_group(at: Region, network: VpcId, ports: BTreeSet<u16>) -> GroupId;
         create_fleet(at: Region, request: FleetRequest) -> FleetAnswer;
+        run_one(at: Region, request: RunOne) -> InstanceId;
         instances(at: Region, filter: Tags) -> Vec<Instance>;
         leftovers(at: Region) -> Vec<Leftover>;
         delete(at: Region, leftover: Leftover) -> ();

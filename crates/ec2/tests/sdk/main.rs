@@ -1,5 +1,12 @@
-//! Amazon's own library against the fake of EC2: what is asked arrives as it is meant, and what is answered is read so.
+//! Amazon's own library against the fake of EC2, and against an emulator that others wrote: what is asked arrives as it is
+//! meant, and what is answered is read so.
 #![allow(clippy::unwrap_used, reason = "clippy's leave for tests does not reach their shared functions")]
+
+mod beside;
+mod emulated;
+#[path = "../../../observe-aws/tests/emulator/mod.rs"]
+mod emulator;
+mod relaying;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};

@@ -1,5 +1,6 @@
 //! The model as a [`Cloud`]: what each call sees and does.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, UNIX_EPOCH};
 
 use rehearsal_ec2::cloud::{
@@ -9,7 +10,7 @@ use rehearsal_ec2::cloud::{
 use rehearsal_ec2::machines::Machine as Kind;
 use rehearsal_ec2::money::UsdPerHour;
 use rehearsal_ec2::names::{GroupId, InstanceId, Region, RequestId, SubnetId, TemplateId, VpcId};
-use rehearsal_ec2::request::FleetRequest;
+use rehearsal_ec2::request::{FleetRequest, Override, RunOne};
 use rehearsal_ec2::tags::Tags;
 
 use super::world::{Machine, Place, World};
@@ -62,7 +63,10 @@ impl Cloud for Model {
         let at = at.clone();
         self.call(move |world| {
             let place = world.place(&at)?;
-            Ok(place.tells_quota.then_some(place.quota))
+            match place.throttles_quota {
+                true => Err(refused("TooManyRequestsException")),
+                false => Ok(place.tells_quota.then_some(place.quota)),
+            }
         })
     }
 
@@ -75,6 +79,19 @@ impl Cloud for Model {
         self.call(move |world| {
             let id = GroupId(world.next_id("sg"));
             Ok(world.place(&at)?.group.get_or_insert(id).clone())
+        })
+    }
+
+    fn ensure_open_group<'a>(
+        &'a self,
+        at: &'a Region,
+        _network: &'a VpcId,
+        ports: &'a BTreeSet<u16>,
+    ) -> Answer<'a, GroupId> {
+        let (at, ports) = (at.clone(), ports.clone());
+        self.call(move |world| {
+            let id = GroupId(world.next_id("sg"));
+            Ok(world.place(&at)?.open_groups.entry(ports).or_insert(id).clone())
         })
     }
 
@@ -93,6 +110,11 @@ impl Cloud for Model {
     fn create_fleet<'a>(&'a self, at: &'a Region, request: &'a FleetRequest) -> Answer<'a, FleetAnswer> {
         let (at, request) = (at.clone(), request.clone());
         self.call(move |world| create(world, &at, &request))
+    }
+
+    fn run_one<'a>(&'a self, at: &'a Region, request: &'a RunOne) -> Answer<'a, InstanceId> {
+        let (at, request) = (at.clone(), request.clone());
+        self.call(move |world| run(world, &at, &request))
     }
 
     fn instances<'a>(&'a self, at: &'a Region, filter: &'a Tags) -> Answer<'a, Vec<Instance>> {
@@ -134,8 +156,9 @@ impl Cloud for Model {
             let requests =
                 requests.map(|(id, (tags, _))| Leftover { what: Thing::Request(id.clone()), tags: tags.clone() });
             let template = place.template.clone().map(|id| Leftover { what: Thing::Template(id), tags: ours() });
-            let group = place.group.clone().map(|id| Leftover { what: Thing::Group(id), tags: ours() });
-            Ok(requests.chain(template).chain(group).collect())
+            let groups = place.group.iter().chain(place.open_groups.values());
+            let groups = groups.map(|id| Leftover { what: Thing::Group(id.clone()), tags: ours() });
+            Ok(requests.chain(template).chain(groups).collect())
         })
     }
 
@@ -150,14 +173,15 @@ impl Cloud for Model {
                     end(place, now, |machine| machine.request.as_ref() == Some(&id));
                 }
                 Thing::Template(_) => place.template = None,
-                Thing::Group(_) => {
+                Thing::Group(id) => {
                     // An instance that ended keeps its network interface for a while.
                     let uses =
                         |machine: &Machine| machine.until.is_none_or(|until| now < until + Duration::from_secs(20));
                     if place.instances.iter().any(uses) {
                         return Err(refused("DependencyViolation"));
                     }
-                    place.group = None;
+                    place.group.take_if(|group| *group == id);
+                    place.open_groups.retain(|_, group| *group != id);
                 }
             }
             Ok(())
@@ -196,6 +220,38 @@ fn end(place: &mut Place, now: Duration, is_meant: impl Fn(&Machine) -> bool) {
     for machine in place.instances.iter_mut().filter(|machine| is_meant(machine)) {
         machine.end(now, machine.price(&place.prices));
     }
+}
+
+fn run(world: &mut World, at: &Region, request: &RunOne) -> Result<InstanceId, CloudError> {
+    let place = world.place(at)?;
+    if let Some(known) = place.tokens.get(&request.token).and_then(|answer| answer.launched.first()) {
+        return Ok(known.id.clone());
+    }
+    // A sweep may have been faster.
+    if !place.open_groups.values().any(|group| *group == request.group) {
+        return Err(refused("InvalidGroup.NotFound"));
+    }
+    let zone = request.subnet.0.trim_start_matches("subnet-").into();
+    let RunOne { token, machine, subnet, user_data, tags, .. } = request.clone();
+    let of = Offering { zone, machine: machine.name.clone() };
+    let pool = Override { of, machine, subnet, max_price: UsdPerHour(0.0) };
+    // As a request of one pool.
+    let like = FleetRequest {
+        token: token.clone(),
+        template: "".into(),
+        overrides: vec![pool],
+        spot_vcpus: 0,
+        on_demand_vcpus: 2,
+        user_data,
+        tags,
+    };
+    let mut answer = FleetAnswer::default();
+    fill(world, at, &like, Purchase::OnDemand, 1, &mut answer)?;
+    let refusal = answer.refusals.first().map(|refusal| refusal.error.clone());
+    let id = answer.launched.first().map(|one| one.id.clone());
+    let id = id.ok_or_else(|| refusal.unwrap_or_else(|| refused("Unsupported")))?;
+    world.place(at)?.tokens.insert(token, answer);
+    Ok(id)
 }
 
 fn create(world: &mut World, at: &Region, request: &FleetRequest) -> Result<FleetAnswer, CloudError> {

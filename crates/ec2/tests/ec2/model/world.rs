@@ -59,6 +59,8 @@ pub struct Place {
     /// In vCPUs.
     pub quota: u32,
     pub tells_quota: bool,
+    /// Whether asking for it is always one question too many.
+    pub throttles_quota: bool,
     /// What every request is answered.
     pub refuses: Option<&'static str>,
     /// Whether spot instances are taken back in the second in which they start.
@@ -66,6 +68,8 @@ pub struct Place {
     /// What a dry run is refused.
     pub denied: BTreeSet<&'static str>,
     pub group: Option<GroupId>,
+    /// By the ports that they let in.
+    pub open_groups: BTreeMap<BTreeSet<u16>, GroupId>,
     pub template: Option<TemplateId>,
     /// With the time from which lists show them.
     pub requests: BTreeMap<RequestId, (Tags, Duration)>,
@@ -108,10 +112,12 @@ impl Place {
             prices: pools.iter().enumerate().map(|(n, of)| (of.clone(), price * (1.0 + 0.1 * n as f64))).collect(),
             quota: 1_000,
             tells_quota: false,
+            throttles_quota: false,
             refuses: None,
             takes_back: false,
             denied: BTreeSet::new(),
             group: None,
+            open_groups: BTreeMap::new(),
             template: None,
             requests: BTreeMap::new(),
             tokens: BTreeMap::new(),
