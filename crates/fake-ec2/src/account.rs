@@ -18,6 +18,7 @@ use crate::holdings::Holdings;
 use crate::instance::{Instance, Reason, State};
 use crate::log::Logged;
 use crate::refusal::Refusal;
+use crate::service::Service;
 use crate::world::World;
 
 /// Where numbers begin; those below belong to what nobody made, such as default groups.
@@ -112,7 +113,7 @@ impl Account {
             return at_once(Then::Refuse(refusal));
         }
         if !self.is_let_in(call, now) {
-            let refusal = Refusal::new("RequestLimitExceeded", "Request limit exceeded.");
+            let refusal = Refusal::new(call.service.code("RequestLimitExceeded"), "Request limit exceeded.");
             return at_once(Then::Refuse(refusal));
         }
         let admission = self.strike(call);
@@ -123,12 +124,17 @@ impl Account {
     }
 
     fn authenticate(&self, call: &Call) -> Result<(), Refusal> {
-        let invalid = || Refusal::new("AuthFailure", "AWS was not able to validate the provided access credentials");
+        let code = call.service.code("AuthFailure");
+        let invalid = || Refusal::new(code, "AWS was not able to validate the provided access credentials");
         let keys = &self.world.access_keys;
+        let is_known = keys.is_empty() || keys.contains(&call.access_key);
+        // IAM is one for all regions; clients sign for one that need not be in this world.
+        if call.service == Service::Iam {
+            return if is_known { Ok(()) } else { Err(invalid()) };
+        }
         let Some(region) = self.world.regions.get(&call.region) else {
             return Err(Refusal::unknown(&format!("the region {}", call.region)));
         };
-        let is_known = keys.is_empty() || keys.contains(&call.access_key);
         if region.is_enabled() && region.credentials && is_known { Ok(()) } else { Err(invalid()) }
     }
 
@@ -164,9 +170,13 @@ impl Account {
 
     fn denied(&self, call: &Call) -> Refusal {
         let user = format!("arn:aws:iam::{}:user/rehearsal", self.world.account);
-        let what = format!("perform: ec2:{} because no identity-based policy allows it", call.action);
+        let (service, action) = (call.service.name(), &call.action);
+        let what = format!("perform: {service}:{action} because no identity-based policy allows it");
         let message = "You are not authorized to perform this operation.";
-        Refusal::new("UnauthorizedOperation", format!("{message} User: {user} is not authorized to {what}"))
+        Refusal::new(
+            call.service.code("UnauthorizedOperation"),
+            format!("{message} User: {user} is not authorized to {what}"),
+        )
     }
 
     /// Carries a call out.

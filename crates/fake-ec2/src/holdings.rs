@@ -1,6 +1,6 @@
 //! What was made in one region.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use rehearsal_fake_aws::Shape;
@@ -26,7 +26,18 @@ pub(crate) struct SecurityGroup {
     pub name: String,
     pub description: String,
     pub vpc: String,
+    /// What it lets in.
+    pub lets_in: BTreeSet<Rule>,
     pub tags: Tags,
+}
+
+/// What a security group lets in: ports of a protocol, from a range of addresses.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Rule {
+    pub protocol: String,
+    pub from: u16,
+    pub to: u16,
+    pub range: String,
 }
 
 /// A launch template, of which there is only one version.

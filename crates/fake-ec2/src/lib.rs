@@ -16,6 +16,7 @@ mod senseless;
 pub mod world;
 
 mod refusal;
+mod service;
 mod call;
 mod log;
 mod listing;
@@ -37,4 +38,5 @@ pub use desk::Whereabouts;
 pub use fake::{FakeEc2, Options};
 pub use instance::{Instance, Lifecycle, OnShutdown, Reason, State};
 pub use log::Logged;
+pub use service::Service;
 pub use world::{World, WorldError};

@@ -131,7 +131,7 @@ mod tests {
 
     fn call(body: &str) -> Call {
         let signed = "Credential=K/20261122/us-east-1/ec2/aws4_request";
-        Call::read(Some(signed), format!("Action=X&{body}").as_bytes()).unwrap()
+        Call::read(Some(signed), None, format!("Action=X&{body}").as_bytes()).unwrap()
     }
 
     #[test]

@@ -22,9 +22,9 @@ impl Logged {
     /// It as a document.
     #[must_use]
     pub fn document(&self) -> Value {
-        let Call { region, access_key, action, fields } = &self.call;
+        let Call { service, region, access_key, action, fields } = &self.call;
         json!({
-            "at": printed(self.at), "region": region, "action": action, "access_key": access_key,
+            "at": printed(self.at), "service": service.name(), "region": region, "action": action, "access_key": access_key,
             "dry_run": self.call.is_dry_run(), "outcome": self.outcome, "fields": fields,
         })
     }

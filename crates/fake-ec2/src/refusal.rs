@@ -12,7 +12,8 @@ pub struct Refusal {
 }
 
 /// The statuses of codes that are no 400.
-const STATUSES: [(&str, u16); 12] = [
+const STATUSES: [(&str, u16); 15] = [
+    ("AccessDenied", 403),
     ("AuthFailure", 401),
     ("AuthFailure.ServiceLinkedRoleCreationNotPermitted", 403),
     ("Blocked", 401),
@@ -20,6 +21,8 @@ const STATUSES: [(&str, u16); 12] = [
     ("InsufficientInstanceCapacity", 500),
     ("InternalError", 500),
     ("InternalFailure", 500),
+    ("InvalidClientTokenId", 403),
+    ("NoSuchEntity", 404),
     ("OptInRequired", 401),
     ("RequestLimitExceeded", 503),
     ("ServiceUnavailable", 503),

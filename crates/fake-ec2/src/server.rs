@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
@@ -18,10 +18,14 @@ use crate::desk::Desk;
 use crate::instance::Instance;
 use crate::log::Logged;
 use crate::refusal::Refusal;
+use crate::service::Service;
 use crate::wire;
 
 /// The longest call that is read, in bytes: a fleet of hundreds of overrides takes a tenth of it.
 const LONGEST: usize = 1 << 20;
+
+/// What says which action is meant, where that does not stand in a form.
+const TARGET: &str = "x-amz-target";
 
 /// How long ahead Amazon tells that it takes an instance back.
 const NOTICE: Duration = Duration::from_secs(120);
@@ -44,16 +48,18 @@ pub(crate) fn routes(desk: Desk) -> Router {
 }
 
 async fn call(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Response {
-    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let call = match Call::read(authorization, &body) {
+    let text = |value: &HeaderValue| value.to_str().map(str::to_owned).ok();
+    let authorization = headers.get(header::AUTHORIZATION).and_then(text);
+    let target = headers.get(TARGET).and_then(text);
+    let call = match Call::read(authorization.as_deref(), target.as_deref(), &body) {
         Ok(call) => call,
-        Err(refusal) => return refused(&refusal),
+        Err(refusal) => return refused(Service::Ec2, &refusal),
     };
     // A task of its own: a caller that gives up does not take its call back.
-    let action = call.action.clone();
+    let (service, action) = (call.service, call.action.clone());
     match tokio::spawn(carry_out(desk, call)).await {
-        Ok(Some(Ok(shape))) => (wire::HEADERS, wire::answer(&action, &shape)).into_response(),
-        Ok(Some(Err(refusal))) => refused(&refusal),
+        Ok(Some(Ok(shape))) => (wire::headers(service), wire::answer(service, &action, &shape)).into_response(),
+        Ok(Some(Err(refusal))) => refused(service, &refusal),
         // It is never answered.
         Ok(None) => std::future::pending().await,
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
@@ -86,9 +92,9 @@ async fn carry_out(desk: Desk, call: Call) -> Option<Result<Shape, Refusal>> {
     answer
 }
 
-fn refused(refusal: &Refusal) -> Response {
+fn refused(service: Service, refusal: &Refusal) -> Response {
     let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
-    (status, wire::HEADERS, wire::refusal(refusal)).into_response()
+    (status, wire::headers(service), wire::refusal(service, refusal)).into_response()
 }
 
 async fn world(State(desk): State<Desk>) -> Response {

@@ -1,11 +1,14 @@
 //! Security groups: whom instances may hear and speak to. The fake enforces none of it.
 
+use std::collections::BTreeSet;
+
 use rehearsal_fake_aws::Shape;
+use serde_json::Value;
 
 use crate::account::Account;
 use crate::call::{Call, Fields, Tags};
 use crate::geography;
-use crate::holdings::SecurityGroup;
+use crate::holdings::{Rule, SecurityGroup};
 use crate::instance::State;
 use crate::listing::{PAGES, Seen, page, tag_set};
 use crate::refusal::Refusal;
@@ -19,6 +22,7 @@ pub(super) fn all(account: &Account, region: &str) -> Vec<SecurityGroup> {
         name: "default".into(),
         description: "default VPC security group".into(),
         vpc,
+        lets_in: BTreeSet::new(),
         tags: Tags::new(),
     });
     let made = account.holdings.get(region).into_iter().flat_map(|holdings| holdings.groups.values().cloned());
@@ -56,24 +60,32 @@ pub(super) fn describe(account: &Account, call: &Call) -> Result<Shape, Refusal>
 }
 
 fn shape(world: &World, region: &str, group: &SecurityGroup) -> Shape {
-    let anywhere = Shape::map([
-        ("ipProtocol", "-1".into()),
-        ("groups", Shape::List(Vec::new())),
-        ("ipRanges", Shape::List(vec![Shape::map([("cidrIp", "0.0.0.0/0".into())])])),
-        ("ipv6Ranges", Shape::List(Vec::new())),
-        ("prefixListIds", Shape::List(Vec::new())),
-    ]);
+    let anywhere = Shape::map([("ipProtocol", "-1".into())]).and(ranges("0.0.0.0/0"));
+    let lets_in = group.lets_in.iter().map(|rule| {
+        let ports = [("fromPort", u64::from(rule.from).into()), ("toPort", u64::from(rule.to).into())];
+        Shape::map([("ipProtocol", rule.protocol.as_str().into())]).and(ports).and(ranges(&rule.range))
+    });
     Shape::map([
         ("ownerId", world.account.as_str().into()),
         ("groupId", group.id.as_str().into()),
         ("groupName", group.name.as_str().into()),
         ("groupDescription", group.description.as_str().into()),
         ("vpcId", group.vpc.as_str().into()),
-        ("ipPermissions", Shape::List(Vec::new())),
+        ("ipPermissions", Shape::List(lets_in.collect())),
         ("ipPermissionsEgress", Shape::List(vec![anywhere])),
         ("tagSet", tag_set(&group.tags)),
         ("securityGroupArn", arn(world, region, &group.id).into()),
     ])
+}
+
+/// Whom a rule is about: addresses, and neither groups nor lists.
+fn ranges(addresses: &str) -> [(&'static str, Shape); 4] {
+    [
+        ("groups", Shape::List(Vec::new())),
+        ("ipRanges", Shape::List(vec![Shape::map([("cidrIp", addresses.into())])])),
+        ("ipv6Ranges", Shape::List(Vec::new())),
+        ("prefixListIds", Shape::List(Vec::new())),
+    ]
 }
 
 fn arn(world: &World, region: &str, id: &str) -> String {
@@ -102,9 +114,68 @@ pub(super) fn create(account: &mut Account, call: &Call) -> Result<Shape, Refusa
         ("tagSet", tag_set(&tags)),
         ("securityGroupArn", arn(&account.world, region, &id).into()),
     ]);
-    let group = SecurityGroup { number, id: id.clone(), name: name.into(), description: description.into(), vpc, tags };
+    let (name, description, lets_in) = (name.into(), description.into(), BTreeSet::new());
+    let group = SecurityGroup { number, id: id.clone(), name, description, vpc, lets_in, tags };
     account.holdings.entry(region.clone()).or_default().groups.insert(id, group);
     Ok(told)
+}
+
+/// Lets more in: all that is asked for, or nothing.
+pub(super) fn authorize(account: &mut Account, call: &Call) -> Result<Shape, Refusal> {
+    let id = call.fields.text("GroupId").ok_or_else(|| Refusal::missing("GroupId"))?;
+    let rules = call.fields.list("IpPermissions").iter().map(rules).collect::<Result<Vec<_>, _>>()?.concat();
+    if rules.is_empty() {
+        return Err(Refusal::missing("IpPermissions"));
+    }
+    let owner = account.world.account.clone();
+    let numbered: Vec<(String, Rule)> = rules.into_iter().map(|rule| (account.id("sgr"), rule)).collect();
+    let holdings = account.holdings.entry(call.region.clone()).or_default();
+    let group = holdings.groups.get_mut(id).ok_or_else(|| not_found(id))?;
+    if let Some((_, Rule { protocol, from, to, range })) =
+        numbered.iter().find(|(_, rule)| group.lets_in.contains(rule))
+    {
+        let message = format!(
+            "the specified rule \"peer: {range}, {protocol}, from port: {from}, to port: {to}, ALLOW\" already exists"
+        );
+        return Err(Refusal::new("InvalidPermission.Duplicate", message));
+    }
+    group.lets_in.extend(numbered.iter().map(|(_, rule)| rule.clone()));
+    let told = numbered.into_iter().map(|(rule_id, rule)| {
+        Shape::map([
+            ("securityGroupRuleId", rule_id.into()),
+            ("groupId", id.into()),
+            ("groupOwnerId", owner.as_str().into()),
+            ("isEgress", false.into()),
+            ("ipProtocol", rule.protocol.into()),
+            ("fromPort", u64::from(rule.from).into()),
+            ("toPort", u64::from(rule.to).into()),
+            ("cidrIpv4", rule.range.into()),
+        ])
+    });
+    Ok(Shape::map([("return", true.into()), ("securityGroupRuleSet", Shape::List(told.collect()))]))
+}
+
+/// The rules of one permission: one for each range of addresses.
+fn rules(permission: &Value) -> Result<Vec<Rule>, Refusal> {
+    let others = ["Groups", "Ipv6Ranges", "PrefixListIds"];
+    if let Some(other) = others.iter().find(|other| !permission.list(other).is_empty()) {
+        return Err(Refusal::unknown(&format!("rules about {other}")));
+    }
+    let protocol = permission.text("IpProtocol").ok_or_else(|| Refusal::missing("IpProtocol"))?;
+    if !["tcp", "udp"].contains(&protocol) {
+        return Err(Refusal::unknown(&format!("rules about the protocol {protocol}")));
+    }
+    let port = |key: &str| {
+        let port = permission.count(key)?.ok_or_else(|| Refusal::missing(key))?;
+        u16::try_from(port).map_err(|_| Refusal::value(format!("Invalid value '{port}' for {key}. It must be a port")))
+    };
+    let (from, to) = (port("FromPort")?, port("ToPort")?);
+    let ranges = permission.list("IpRanges").iter().map(|range| match range.text("CidrIp") {
+        Some(range) if range.contains('/') => Ok(range.to_owned()),
+        range => Err(Refusal::value(format!("CIDR block {} is malformed", range.unwrap_or_default()))),
+    });
+    let rule = |range| Rule { protocol: protocol.to_owned(), from, to, range };
+    ranges.map(|range| range.map(rule)).collect()
 }
 
 pub(super) fn delete(account: &mut Account, call: &Call) -> Result<Shape, Refusal> {

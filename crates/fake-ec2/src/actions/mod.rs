@@ -11,6 +11,7 @@ mod allocation;
 mod fleets;
 mod instances;
 mod tags;
+mod beside;
 
 #[cfg(test)]
 mod tests;
@@ -22,9 +23,19 @@ use rehearsal_fake_aws::Shape;
 use crate::account::Account;
 use crate::call::Call;
 use crate::refusal::Refusal;
+use crate::service::Service;
 
 /// Carries a call out.
 pub(crate) fn perform(account: &mut Account, call: &Call, now: SystemTime) -> Result<Shape, Refusal> {
+    match call.service {
+        Service::Ec2 => perform_on_ec2(account, call, now),
+        Service::ServiceQuotas if call.action == "GetServiceQuota" => beside::quota(account, call),
+        Service::Iam if call.action == "GetRole" => beside::role(account, call),
+        _ => Err(invalid(call)),
+    }
+}
+
+fn perform_on_ec2(account: &mut Account, call: &Call, now: SystemTime) -> Result<Shape, Refusal> {
     match call.action.as_str() {
         "DescribeRegions" => places::regions(account, call),
         "DescribeAvailabilityZones" => places::zones(account, call),
@@ -38,6 +49,7 @@ pub(crate) fn perform(account: &mut Account, call: &Call, now: SystemTime) -> Re
         "DescribeSecurityGroups" => groups::describe(account, call),
         "CreateSecurityGroup" => groups::create(account, call),
         "DeleteSecurityGroup" => groups::delete(account, call),
+        "AuthorizeSecurityGroupIngress" => groups::authorize(account, call),
         "DescribeLaunchTemplates" => templates::describe(account, call),
         "CreateLaunchTemplate" => templates::create(account, call, now),
         "DeleteLaunchTemplate" => templates::delete(account, call),
@@ -49,9 +61,11 @@ pub(crate) fn perform(account: &mut Account, call: &Call, now: SystemTime) -> Re
         "TerminateInstances" => instances::terminate(account, call, now),
         "CreateTags" => tags::create(account, call, now),
         "DescribeTags" => tags::describe(account, call),
-        other => {
-            let message = format!("The action {other} is not valid for this web service.");
-            Err(Refusal::new("InvalidAction", message))
-        }
+        _ => Err(invalid(call)),
     }
+}
+
+fn invalid(call: &Call) -> Refusal {
+    let message = format!("The action {} is not valid for this web service.", call.action);
+    Refusal::new(call.service.code("InvalidAction"), message)
 }

@@ -1,5 +1,6 @@
 //! Calls against an account, without a server, without machines, with a clock of our own.
 
+mod opening;
 use std::time::{Duration, SystemTime};
 
 use rehearsal_fake_aws::Shape;
@@ -36,7 +37,7 @@ impl Stand {
 
     fn read(&self, action: &str, body: &str) -> Call {
         let signed = "Credential=K/20261122/us-east-1/ec2/aws4_request";
-        Call::read(Some(signed), format!("Action={action}&{body}").as_bytes()).unwrap()
+        Call::read(Some(signed), None, format!("Action={action}&{body}").as_bytes()).unwrap()
     }
 
     fn call(&mut self, action: &str, body: &str) -> Result<Shape, Refusal> {

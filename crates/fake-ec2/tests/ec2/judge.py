@@ -44,24 +44,48 @@ def known(shape, element, place):
         assert len(element) == 0, f"{place} is a {shape.type_name} with parts"
 
 
+def known_json(shape, value, place):
+    """The same for an answer in JSON."""
+    if shape.type_name == "structure":
+        assert isinstance(value, dict), f"{place} is no structure"
+        for name, part in value.items():
+            assert name in shape.members, f"{place} has no {name}, but {sorted(shape.members)}"
+            known_json(shape.members[name], part, f"{place}.{name}")
+    else:
+        kinds = {"string": str, "boolean": bool, "double": float}
+        assert isinstance(value, kinds[shape.type_name]), f"{place} is no {shape.type_name}"
+
+
+def body_of(root, operation_model):
+    """What is asked for in an answer in XML, without what every answer has."""
+    assert plain(root) == operation_model.name + "Response", root.tag
+    wrapper = (operation_model.output_shape.serialization if operation_model.output_shape else {}).get("resultWrapper")
+    if wrapper:
+        assert [plain(child) for child in root] == [wrapper, "ResponseMetadata"], [child.tag for child in root]
+        return root[0]
+    assert [plain(child) for child in root].count("requestId") == 1
+    for child in [child for child in root if plain(child) == "requestId"]:
+        root.remove(child)
+    return root
+
+
 def judge(operation_model, response_dict, **_):
     if response_dict["status_code"] == 200:
-        root = tree.fromstring(response_dict["body"])
-        assert plain(root) == operation_model.name + "Response", root.tag
-        assert [plain(child) for child in root].count("requestId") == 1
-        for child in [child for child in root if plain(child) == "requestId"]:
-            root.remove(child)
         shape = operation_model.output_shape
-        if shape is not None:
-            known(shape, root, operation_model.name)
+        if "json" in response_dict["headers"]["content-type"]:
+            known_json(shape, json.loads(response_dict["body"]), operation_model.name)
+        else:
+            body = body_of(tree.fromstring(response_dict["body"]), operation_model)
+            if shape is not None:
+                known(shape, body, operation_model.name)
         judged.add(operation_model.name)
 
 
-def client(region, **options):
+def client(region, service="ec2", **options):
     config = Config(retries={"total_max_attempts": 1}, **options)
     keys = {"aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "secret"}
-    made = boto3.client("ec2", region_name=region, endpoint_url=URL, config=config, **keys)
-    made.meta.events.register("before-parse.ec2.*", judge)
+    made = boto3.client(service, region_name=region, endpoint_url=URL, config=config, **keys)
+    made.meta.events.register(f"before-parse.{service}.*", judge)
     return made
 
 
@@ -176,6 +200,15 @@ def groups():
     assert (found["GroupId"], found["IpPermissions"]) == (made["GroupId"], []), found
     assert found["IpPermissionsEgress"][0]["IpRanges"] == [{"CidrIp": "0.0.0.0/0"}], found
     assert away.describe_security_groups(GroupNames=["default"])["SecurityGroups"], "every VPC has one"
+    rule = {"IpProtocol": "tcp", "FromPort": 7443, "ToPort": 7443, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    opened = home.authorize_security_group_ingress(GroupId=made["GroupId"], IpPermissions=[rule])
+    (told,) = opened["SecurityGroupRules"]
+    assert opened["Return"] and (told["FromPort"], told["CidrIpv4"], told["IsEgress"]) == (7443, "0.0.0.0/0", False), told
+    again = refused(home.authorize_security_group_ingress, GroupId=made["GroupId"], IpPermissions=[rule])
+    assert again == ("InvalidPermission.Duplicate", 400), again
+    (found,) = home.describe_security_groups(GroupIds=[made["GroupId"]])["SecurityGroups"]
+    (told,) = found["IpPermissions"]
+    assert {name: told[name] for name in rule} == rule, told
     home.delete_security_group(GroupId=made["GroupId"])
     assert refused(home.delete_security_group, GroupId=made["GroupId"])[0] == "InvalidGroup.NotFound"
 
@@ -281,6 +314,34 @@ def permissions():
     assert refused(fleet, where=away) == ("VPCIdNotSpecified", 400)
 
 
+def others():
+    """Service Quotas and IAM, on the same URL."""
+    change({"denied": [], "service_linked_role": True, "regions": {HOME: {"spot_vcpus": 5}}})
+    quotas, roles = client(HOME, "service-quotas"), client(HOME, "iam")
+    spot = {"ServiceCode": "ec2", "QuotaCode": "L-34B43A08"}
+    told = quotas.get_service_quota(**spot)["Quota"]
+    assert (told["Value"], told["QuotaCode"], told["GlobalQuota"]) == (5.0, "L-34B43A08", False), told
+    on_demand = quotas.get_service_quota(ServiceCode="ec2", QuotaCode="L-1216C47A")["Quota"]
+    assert on_demand["Value"] > 1000, on_demand
+    unknown = refused(quotas.get_service_quota, ServiceCode="ec2", QuotaCode="L-00000000")
+    assert unknown == ("NoSuchResourceException", 400), unknown
+    asked = {"RoleName": "AWSServiceRoleForEC2Spot"}
+    role = roles.get_role(**asked)["Role"]
+    assert role["Path"] == "/aws-service-role/spot.amazonaws.com/" and role["Arn"].endswith(asked["RoleName"]), role
+    assert role["AssumeRolePolicyDocument"]["Statement"][0]["Action"] == "sts:AssumeRole", role
+    assert isinstance(role["CreateDate"], datetime.datetime)
+    assert refused(roles.get_role, RoleName="other") == ("NoSuchEntity", 404)
+    change({"service_linked_role": False})
+    assert refused(roles.get_role, **asked) == ("NoSuchEntity", 404)
+    change({"denied": ["GetRole", "GetServiceQuota"]})
+    assert refused(roles.get_role, **asked) == ("AccessDenied", 403)
+    assert refused(quotas.get_service_quota, **spot) == ("AccessDeniedException", 400)
+    change({"denied": [], "service_linked_role": True, "access_keys": ["somebody"]})
+    assert refused(roles.get_role, **asked) == ("InvalidClientTokenId", 403)
+    assert refused(quotas.get_service_quota, **spot) == ("UnrecognizedClientException", 400)
+    change({"access_keys": [], "regions": {HOME: {"spot_vcpus": None}}})
+
+
 def retries():
     """The client's own retries take throttling for what it is."""
     change({"throttle": {"DescribeVpcs": {"burst": 1, "per_second": 1}}})
@@ -295,18 +356,20 @@ def retries():
     change({"throttle": {"DescribeVpcs": None}})
 
 
-questions = (places, types, prices, groups, templates, fleets, shortages, ending, single, permissions, retries)
+questions = (
+    places, types, prices, groups, templates, fleets, shortages, ending, single, permissions, others, retries
+)  # fmt: skip
 for question in questions:
     began = time.monotonic()
     question()
     print("ok", question.__name__, f"{time.monotonic() - began:.1f} s")
 
 for operation in (
-    "CreateFleet CreateLaunchTemplate CreateSecurityGroup CreateTags DeleteFleets DeleteLaunchTemplate "
-    "DeleteSecurityGroup DescribeAvailabilityZones DescribeFleets DescribeImages DescribeInstances "
+    "AuthorizeSecurityGroupIngress CreateFleet CreateLaunchTemplate CreateSecurityGroup CreateTags DeleteFleets "
+    "DeleteLaunchTemplate DeleteSecurityGroup DescribeAvailabilityZones DescribeFleets DescribeImages DescribeInstances "
     "DescribeInstanceTypeOfferings DescribeInstanceTypes DescribeLaunchTemplates DescribeRegions "
-    "DescribeSecurityGroups DescribeSpotPriceHistory DescribeSubnets DescribeTags DescribeVpcs GetSpotPlacementScores "
-    "RunInstances TerminateInstances"
+    "DescribeSecurityGroups DescribeSpotPriceHistory DescribeSubnets DescribeTags DescribeVpcs GetRole "
+    "GetServiceQuota GetSpotPlacementScores RunInstances TerminateInstances"
 ).split():
     assert operation in judged, f"{operation} was never answered"
 print("ok every action", len(judged))
