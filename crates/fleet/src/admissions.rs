@@ -28,6 +28,16 @@ pub enum Refused {
     /// The token has admitted as many agents as it may.
     #[error("admitting an agent: its token has admitted as many agents as it may")]
     UsedUpToken,
+    /// Another agent was admitted on this instance, on which there is one.
+    #[error(
+        "admitting an agent: {instance} has agent {agent} already, and its launcher started one there; whoever has its token uses it a second time"
+    )]
+    Twice {
+        /// The instance.
+        instance: String,
+        /// The agent that is there.
+        agent: u32,
+    },
     /// The public key is none of P-256.
     #[error("admitting an agent: its public key is not an uncompressed point of P-256")]
     MalformedKey,
@@ -37,6 +47,17 @@ pub enum Refused {
     /// The authority could not sign.
     #[error("signing an agent's certificate")]
     Signing(#[source] rcgen::Error),
+}
+
+/// Who an admitted agent says it is, and what is known of that.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guest {
+    /// What runs it, as its launcher calls it; anything, where nobody launched it.
+    pub instance: String,
+    /// Where it runs; empty if nobody knows.
+    pub region: String,
+    /// Whether the launcher has vouched for it. Then no other agent is on its instance.
+    pub is_vouched: bool,
 }
 
 /// SHA-256 in hexadecimal.
@@ -82,6 +103,9 @@ pub(crate) struct Admitted {
 pub(crate) struct Admissions {
     tokens: BTreeMap<Fingerprint, TokenRecord>,
     certificates: BTreeMap<Fingerprint, CertificateRecord>,
+    /// Who has which number.
+    #[serde(default)]
+    guests: BTreeMap<u32, Guest>,
     /// The highest number that any agent of the fleet has had; numbers are not used twice.
     last_agent: u32,
 }
@@ -94,19 +118,47 @@ impl Admissions {
 
     /// Spends one use of the token, unless the same key was admitted by it before: an agent whose
     /// answer was lost, or whose certificate ended, asks again and is the one it was.
-    pub(crate) fn admit(&mut self, secret: &str, key: &[u8], now_unix: u64) -> Result<Admitted, Refused> {
+    pub(crate) fn admit(
+        &mut self,
+        secret: &str,
+        key: &[u8],
+        guest: &Guest,
+        now_unix: u64,
+    ) -> Result<Admitted, Refused> {
+        self.check(secret, now_unix)?;
         let (token, key) = (Fingerprint::of(secret.as_bytes()), Fingerprint::of(key));
-        let record = self.tokens.get_mut(&token).ok_or(Refused::UnknownToken)?;
-        if let Some(ago_s) = now_unix.checked_sub(record.expires_unix) {
-            return Err(Refused::ExpiredToken { ago_s });
-        }
         let known = self.certificates.values().find(|c| c.token == token && c.key == key);
         if let Some(known) = known {
             return Ok(Admitted { agent: known.agent, key, token });
         }
+        let mut there = self.guests.iter().filter(|(_, there)| guest.is_vouched && there.instance == guest.instance);
+        if let Some((&agent, _)) = there.next() {
+            return Err(Refused::Twice { instance: guest.instance.clone(), agent });
+        }
+        let record = self.tokens.get_mut(&token).ok_or(Refused::UnknownToken)?;
         record.uses_left = record.uses_left.checked_sub(1).ok_or(Refused::UsedUpToken)?;
         self.last_agent += 1;
+        self.guests.insert(self.last_agent, guest.clone());
         Ok(Admitted { agent: self.last_agent, key, token })
+    }
+
+    /// Checks that somebody with this token may come in at all. It spends nothing.
+    pub(crate) fn check(&self, secret: &str, now_unix: u64) -> Result<(), Refused> {
+        let record = self.tokens.get(&Fingerprint::of(secret.as_bytes())).ok_or(Refused::UnknownToken)?;
+        match now_unix.checked_sub(record.expires_unix) {
+            Some(ago_s) => Err(Refused::ExpiredToken { ago_s }),
+            None => Ok(()),
+        }
+    }
+
+    /// Who has a number.
+    pub(crate) fn guest(&self, agent: u32) -> Option<&Guest> {
+        self.guests.get(&agent)
+    }
+
+    /// How many agents were admitted.
+    pub(crate) fn count(&self) -> usize {
+        self.guests.len()
     }
 
     /// Lets the owner of a valid certificate have another, for the same or a new key.
@@ -144,6 +196,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn admit(book: &mut Admissions, secret: &str, key: &[u8], now_unix: u64) -> Result<Admitted, Refused> {
+        book.admit(secret, key, &Guest::default(), now_unix)
+    }
+
     fn book(uses: u32) -> Admissions {
         let mut book = Admissions::default();
         book.add_token("secret", 1_000, uses);
@@ -153,25 +209,42 @@ mod tests {
     #[test]
     fn each_reason_is_its_own_refusal() {
         let mut book = book(1);
-        assert!(matches!(book.admit("guess", b"a", 0), Err(Refused::UnknownToken)));
-        let late = book.admit("secret", b"a", 1_003);
+        assert!(matches!(admit(&mut book, "guess", b"a", 0), Err(Refused::UnknownToken)));
+        let late = admit(&mut book, "secret", b"a", 1_003);
         assert!(matches!(late, Err(Refused::ExpiredToken { ago_s: 3 })));
-        assert_eq!(book.admit("secret", b"a", 999).unwrap().agent, 1);
-        assert!(matches!(book.admit("secret", b"b", 0), Err(Refused::UsedUpToken)));
+        assert_eq!(admit(&mut book, "secret", b"a", 999).unwrap().agent, 1);
+        assert!(matches!(admit(&mut book, "secret", b"b", 0), Err(Refused::UsedUpToken)));
+    }
+
+    #[test]
+    fn an_instance_that_is_vouched_for_has_one_agent() {
+        let mut book = book(9);
+        let on = |instance: &str, is_vouched| Guest { instance: instance.into(), is_vouched, ..Guest::default() };
+        let first = book.admit("secret", b"a", &on("i-1", true), 10).unwrap();
+        book.issued(first.clone(), b"certificate", 50, 10);
+        let twice = book.admit("secret", b"b", &on("i-1", true), 20);
+        assert!(matches!(twice, Err(Refused::Twice { agent: 1, .. })), "somebody else there has read the token");
+        assert_eq!(book.admit("secret", b"a", &on("i-1", true), 60).unwrap(), first, "it is itself");
+        assert_eq!(book.admit("secret", b"c", &on("i-2", true), 60).unwrap().agent, 2, "and nothing was spent");
+        for (key, agent) in [(b"d", 3), (b"e", 4)] {
+            let counted = book.admit("secret", key, &on("local:1", false), 60).unwrap();
+            assert_eq!(counted.agent, agent, "every container calls itself that");
+        }
+        assert_eq!((book.guest(2).map(|guest| guest.instance.as_str()), book.count()), (Some("i-2"), 4));
     }
 
     #[test]
     fn asking_again_with_the_same_key_spends_nothing() {
         let mut book = book(1);
-        let first = book.admit("secret", b"a", 10).unwrap();
+        let first = admit(&mut book, "secret", b"a", 10).unwrap();
         book.issued(first.clone(), b"certificate", 50, 10);
-        assert_eq!(book.admit("secret", b"a", 60).unwrap(), first);
+        assert_eq!(admit(&mut book, "secret", b"a", 60).unwrap(), first);
     }
 
     #[test]
     fn a_certificate_is_worth_nothing_once_it_ended() {
         let mut book = book(1);
-        let admitted = book.admit("secret", b"a", 10).unwrap();
+        let admitted = admit(&mut book, "secret", b"a", 10).unwrap();
         book.issued(admitted, b"certificate", 50, 10);
         assert_eq!(book.agent_of(b"certificate", 49), Some(1));
         assert_eq!(book.renew(b"certificate", b"b", 49).unwrap().agent, 1);
@@ -183,7 +256,7 @@ mod tests {
     #[test]
     fn the_book_does_not_grow_with_renewals() {
         let mut book = book(1);
-        let admitted = book.admit("secret", b"a", 0).unwrap();
+        let admitted = admit(&mut book, "secret", b"a", 0).unwrap();
         for half_hour in 0..1_000_u64 {
             let now = half_hour * 1800;
             book.issued(admitted.clone(), &half_hour.to_be_bytes(), now + 3600, now);
@@ -194,12 +267,12 @@ mod tests {
     #[test]
     fn an_agent_is_remembered_for_a_day_whoever_else_comes() {
         let mut book = book(2);
-        let admitted = book.admit("secret", b"a", 0).unwrap();
+        let admitted = admit(&mut book, "secret", b"a", 0).unwrap();
         book.issued(admitted, b"of a", 50, 0);
         let day = 50 + REMEMBERED_S;
         book.add_token("later", 2 * day, 1);
         for (now, known) in [(day - 1, 1), (day, 0)] {
-            let other = book.admit("later", b"b", now).unwrap();
+            let other = admit(&mut book, "later", b"b", now).unwrap();
             book.issued(other, b"of b", now + 50, now);
             assert_eq!(book.certificates.values().filter(|c| c.agent == 1).count(), known);
         }
@@ -239,7 +312,7 @@ mod tests {
                     now += s;
                     continue;
                 }
-                Step::Admit { secret, key } => book.admit(&secret.to_string(), &[key], now),
+                Step::Admit { secret, key } => admit(&mut book, &secret.to_string(), &[key], now),
                 Step::Renew { certificate, key } => book.renew(&[certificate], &[key], now),
             };
             if let Ok(admitted) = &admitted {

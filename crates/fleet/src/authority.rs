@@ -14,7 +14,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use rcgen::{CertificateParams, Issuer, KeyPair};
 
 use crate::{
-    admissions::{Admissions, Admitted, Refused},
+    admissions::{Admissions, Admitted, Guest, Refused},
     certificates::{self, AGENT_S, AgentPublicKey},
 };
 
@@ -169,10 +169,34 @@ impl Authority {
     ///
     /// # Errors
     /// A [`Refused`] of its own for each reason; nothing was spent then.
-    pub fn admit(&mut self, token: &str, public_key: &[u8], now_unix: u64) -> Result<IssuedCertificate, Refused> {
+    pub fn admit(
+        &mut self,
+        token: &str,
+        public_key: &[u8],
+        guest: &Guest,
+        now_unix: u64,
+    ) -> Result<IssuedCertificate, Refused> {
         let key = AgentPublicKey::try_new(public_key).ok_or(Refused::MalformedKey)?;
-        let admitted = self.admissions.admit(token, public_key, now_unix)?;
+        let admitted = self.admissions.admit(token, public_key, guest, now_unix)?;
         self.issue(admitted, &key, now_unix)
+    }
+
+    /// Checks that a token may admit somebody at all, before anything else is asked about him. It spends nothing.
+    ///
+    /// # Errors
+    /// [`Refused::UnknownToken`] or [`Refused::ExpiredToken`].
+    pub fn check(&self, token: &str, now_unix: u64) -> Result<(), Refused> {
+        self.admissions.check(token, now_unix)
+    }
+
+    /// Who the agent of a number is.
+    pub fn guest(&self, agent: u32) -> Option<&Guest> {
+        self.admissions.guest(agent)
+    }
+
+    /// How many agents have been admitted to the fleet, in all its life.
+    pub fn admitted(&self) -> usize {
+        self.admissions.count()
     }
 
     /// Replaces a certificate that has not ended yet; `certificate` (DER) is the one that
@@ -231,10 +255,10 @@ mod tests {
         let mut bent = point();
         bent[64] ^= 1;
         for key in [vec![], vec![4; 65], vec![4; 1_000], bent] {
-            let refused = authority.admit(&token.secret, &key, NOW);
+            let refused = authority.admit(&token.secret, &key, &Guest::default(), NOW);
             assert!(matches!(refused, Err(Refused::MalformedKey)));
         }
-        assert_eq!(authority.admit(&token.secret, &point(), NOW).unwrap().agent, 1);
+        assert_eq!(authority.admit(&token.secret, &point(), &Guest::default(), NOW).unwrap().agent, 1);
     }
 
     #[test]
@@ -243,7 +267,7 @@ mod tests {
         let mut before = Authority::create("test", NOW).unwrap();
         let token = before.token(NOW + 60, 2).unwrap();
         let key = point();
-        let first = before.admit(&token.secret, &key, NOW).unwrap();
+        let first = before.admit(&token.secret, &key, &Guest::default(), NOW).unwrap();
         before.save(folder.path()).unwrap();
         let renewed = before.renew(&first.chain[0], &point(), NOW + 1).unwrap();
         before.save(folder.path()).unwrap();
@@ -254,10 +278,14 @@ mod tests {
             assert_eq!(after.agent_of(certificate, NOW + 2), Some(1));
             assert_eq!(after.renew(certificate, &point(), NOW + 2).unwrap().agent, 1);
         }
-        let again = after.admit(&token.secret, &key, NOW + 3).unwrap();
+        let again = after.admit(&token.secret, &key, &Guest::default(), NOW + 3).unwrap();
         assert_eq!(again.agent, 1, "the same key is the same agent");
-        assert_eq!(after.admit(&token.secret, &point(), NOW + 3).unwrap().agent, 2, "no number is used twice");
-        let third = after.admit(&token.secret, &point(), NOW + 3);
+        assert_eq!(
+            after.admit(&token.secret, &point(), &Guest::default(), NOW + 3).unwrap().agent,
+            2,
+            "no number is used twice"
+        );
+        let third = after.admit(&token.secret, &point(), &Guest::default(), NOW + 3);
         assert!(matches!(third, Err(Refused::UsedUpToken)));
     }
 

@@ -1,20 +1,17 @@
 //! What every way of launching agents has in common, whether they are processes of
 //! this machine or instances on the other side of the world.
 
-use std::{fmt, io, path::PathBuf};
+use std::{fmt, io, path::PathBuf, process::ExitStatus};
 
 /// Starts agents, and finds and ends what it started.
 ///
 /// Launching is not joining: an agent that was launched still has to come over the
 /// network and show its token.
 pub trait Launcher: Send {
-    /// Says what an order would start and cost. It changes nothing.
-    fn forecast(&self, order: &Order) -> impl Future<Output = Result<Forecast, LaunchError>> + Send;
-
-    /// Starts the agents of an order.
+    /// Starts so many agents, which find their coordinator by the join blob `join`. It is a secret.
     ///
-    /// After an error some may run; `list` knows them.
-    fn launch(&mut self, order: &Order) -> impl Future<Output = Result<Vec<Launched>, LaunchError>> + Send;
+    /// Fewer than that may come, if the launcher can say why. After an error some may run; `list` knows them.
+    fn launch(&mut self, agents: u32, join: &str) -> impl Future<Output = Result<Vec<Launched>, LaunchError>> + Send;
 
     /// Lists the agents of this launcher that have not ended, in the order of their start.
     fn list(&mut self) -> impl Future<Output = Result<Vec<Launched>, LaunchError>> + Send;
@@ -22,24 +19,6 @@ pub trait Launcher: Send {
     /// Ends agents and returns when they have ended. Those that are not ours, or have
     /// ended already, are passed over.
     fn terminate(&mut self, which: &[InstanceId]) -> impl Future<Output = Result<(), LaunchError>> + Send;
-}
-
-/// What to launch.
-#[derive(Clone)]
-pub struct Order {
-    /// How many agents.
-    pub agents: u32,
-    /// The join blob as text. It is a secret.
-    pub join: String,
-}
-
-/// What an order would start.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Forecast {
-    /// How many agents.
-    pub agents: u32,
-    /// What they cost while they run, in US dollars per hour.
-    pub usd_per_hour: f64,
 }
 
 /// The launcher's own name of what runs one agent: `local:<pid>`, or the cloud's instance id.
@@ -60,6 +39,36 @@ pub struct Launched {
     pub instance: InstanceId,
     /// Where it runs; `local` for a process of this machine.
     pub region: String,
+}
+
+/// The end of what ran an agent.
+#[derive(Debug)]
+pub struct Exit {
+    /// Which one.
+    pub instance: InstanceId,
+    /// How it ended.
+    pub end: End,
+}
+
+/// How an agent can end.
+#[derive(Debug)]
+pub enum End {
+    /// A process of this machine; an error if the system could not tell how, as it cannot for adopted ones.
+    Process(io::Result<ExitStatus>),
+    /// An instance of a cloud, and what the cloud says of it.
+    Instance(String),
+    /// The same of one that nobody counts on: it was one too many.
+    Dismissed(String),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::Process(Ok(status)) => status.fmt(f),
+            End::Process(Err(error)) => error.fmt(f),
+            End::Instance(how) | End::Dismissed(how) => f.write_str(how),
+        }
+    }
 }
 
 /// Why agents could not be started.
@@ -90,4 +99,7 @@ pub enum LaunchError {
         #[source]
         source: io::Error,
     },
+    /// The cloud did not do what was asked.
+    #[error("{0}")]
+    Cloud(String),
 }

@@ -6,10 +6,13 @@
 mod admissions;
 pub mod authority;
 mod certificates;
+pub mod deploy;
+pub mod guests;
 pub mod launcher;
 pub mod local;
 
-pub use admissions::Refused;
+pub use admissions::{Guest, Refused};
 pub use authority::{Authority, AuthorityError, IssuedCertificate, ServerCertificate, Token};
-pub use launcher::{Forecast, InstanceId, LaunchError, Launched, Launcher, Order};
-pub use local::{Exit, Local, LocalOptions};
+pub use guests::{Door, GuestList};
+pub use launcher::{End, Exit, InstanceId, LaunchError, Launched, Launcher};
+pub use local::{Local, LocalOptions};

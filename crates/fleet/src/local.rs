@@ -22,7 +22,7 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
-    process::{ExitStatus, Stdio},
+    process::Stdio,
     time::Duration,
 };
 
@@ -33,13 +33,17 @@ use tokio::{
 };
 
 use self::process::Process;
-use crate::launcher::{Forecast, InstanceId, LaunchError, Launched, Launcher, Order};
+use crate::guests::{GuestList, SeenFrom};
+use crate::launcher::{End, Exit, InstanceId, LaunchError, Launched, Launcher};
 
 /// The variable that carries the join blob: unlike an argument, the process list does not show it.
 pub const JOIN_VARIABLE: &str = "REHEARSAL_JOIN";
 
 /// The variable that carries the fleet's name, by which agents are found again.
 pub const FLEET_VARIABLE: &str = "REHEARSAL_FLEET";
+
+/// Where all agents of this machine are.
+const REGION: &str = "local";
 
 /// Exits that may wait to be read. When it is full, the next waits in its process's own task.
 const EXITS: usize = 64;
@@ -59,15 +63,6 @@ pub struct LocalOptions {
     pub grace: Duration,
 }
 
-/// The end of one agent's process.
-#[derive(Debug)]
-pub struct Exit {
-    /// Which one.
-    pub instance: InstanceId,
-    /// How it ended; an error if the system could not tell, as it cannot for adopted ones.
-    pub status: io::Result<ExitStatus>,
-}
-
 /// Launches agents on this machine. Dropping it kills those that still run.
 pub struct Local {
     options: LocalOptions,
@@ -76,6 +71,7 @@ pub struct Local {
     /// One task for each process, which alone waits for it and signals it.
     owners: JoinSet<()>,
     exits: mpsc::Sender<Exit>,
+    guests: watch::Sender<GuestList>,
 }
 
 struct Running {
@@ -90,7 +86,13 @@ impl Local {
     /// Makes a launcher and the receiver of its agents' exits, asked for or not.
     pub fn new(options: LocalOptions) -> (Local, mpsc::Receiver<Exit>) {
         let (exits, receiver) = mpsc::channel(EXITS);
-        (Local { options, agents: Vec::new(), owners: JoinSet::new(), exits }, receiver)
+        let guests = watch::Sender::new(GuestList::nobody());
+        (Local { options, agents: Vec::new(), owners: JoinSet::new(), exits, guests }, receiver)
+    }
+
+    /// Who was started here, as it changes.
+    pub fn guests(&self) -> watch::Receiver<GuestList> {
+        self.guests.subscribe()
     }
 
     /// Takes over the live agents of this fleet that are not ours yet: an earlier coordinator
@@ -144,23 +146,20 @@ impl Local {
             let status = process.live(asked, grace).await;
             tell_ended.send_replace(true);
             // Nobody listens any more: then nobody wants to know.
-            let _ = exits.send(Exit { instance: of, status }).await;
+            let _ = exits.send(Exit { instance: of, end: End::Process(status) }).await;
         });
-        let launched = Launched { instance, region: "local".to_owned() };
+        let launched = Launched { instance, region: REGION.to_owned() };
+        self.guests.send_modify(|guests| guests.name(&launched.instance, REGION, SeenFrom::Here));
         self.agents.push(Running { launched: launched.clone(), end: Some(end), ended });
         launched
     }
 }
 
 impl Launcher for Local {
-    async fn forecast(&self, order: &Order) -> Result<Forecast, LaunchError> {
-        Ok(Forecast { agents: order.agents, usd_per_hour: 0.0 })
-    }
-
-    async fn launch(&mut self, order: &Order) -> Result<Vec<Launched>, LaunchError> {
+    async fn launch(&mut self, agents: u32, join: &str) -> Result<Vec<Launched>, LaunchError> {
         let folder = &self.options.folder;
         let last = last_log(folder).map_err(|source| LaunchError::Log { path: folder.clone(), source })?;
-        (1..=order.agents).map(|agent| self.start(last + agent, &order.join)).collect()
+        (1..=agents).map(|agent| self.start(last + agent, join)).collect()
     }
 
     async fn list(&mut self) -> Result<Vec<Launched>, LaunchError> {
@@ -215,6 +214,7 @@ mod tests {
     use tokio::time::timeout;
 
     const BOUND: Duration = Duration::from_secs(20);
+    const BLOB: &str = "the blob";
 
     fn local(folder: &Path, script: &str, grace: Duration) -> (Local, mpsc::Receiver<Exit>) {
         Local::new(LocalOptions {
@@ -226,8 +226,9 @@ mod tests {
         })
     }
 
-    fn order(agents: u32) -> Order {
-        Order { agents, join: "the blob".into() }
+    fn status(exit: Exit) -> std::process::ExitStatus {
+        let End::Process(status) = exit.end else { panic!("it was a process") };
+        status.unwrap()
     }
 
     async fn exit(exits: &mut mpsc::Receiver<Exit>) -> Exit {
@@ -238,7 +239,7 @@ mod tests {
     async fn agents_run_until_they_are_ended() {
         let folder = tempfile::tempdir().unwrap();
         let (mut local, mut exits) = local(folder.path(), "cat", BOUND);
-        let started = local.launch(&order(2)).await.unwrap();
+        let started = local.launch(2, BLOB).await.unwrap();
         assert_eq!(local.list().await.unwrap(), started);
 
         let first = started[0].instance.clone();
@@ -257,10 +258,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let script = r#"echo "joining by $REHEARSAL_JOIN" >&2; exit 7"#;
         let (mut local, mut exits) = local(folder.path(), script, BOUND);
-        let started = local.launch(&order(1)).await.unwrap();
+        let started = local.launch(1, BLOB).await.unwrap();
         let exit = exit(&mut exits).await;
         assert_eq!(exit.instance, started[0].instance);
-        assert_eq!(exit.status.unwrap().code(), Some(7));
+        assert_eq!(status(exit).code(), Some(7));
         let log = fs::read_to_string(folder.path().join("agent-1.log")).unwrap();
         assert_eq!(log, "joining by the blob\n");
     }
@@ -271,7 +272,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let script = "trap '' TERM; echo ready >&2; sleep 60; :";
         let (mut local, mut exits) = local(folder.path(), script, Duration::from_millis(50));
-        let started = local.launch(&order(1)).await.unwrap();
+        let started = local.launch(1, BLOB).await.unwrap();
         let log = folder.path().join("agent-1.log");
         let ready = async {
             while fs::read_to_string(&log).unwrap() != "ready\n" {
@@ -280,7 +281,7 @@ mod tests {
         };
         timeout(BOUND, ready).await.unwrap();
         timeout(BOUND, local.terminate(&[started[0].instance.clone()])).await.unwrap().unwrap();
-        assert_eq!(exit(&mut exits).await.status.unwrap().signal(), Some(9));
+        assert_eq!(status(exit(&mut exits).await).signal(), Some(9));
     }
 
     /// What happens when the coordinator is gone: the pipe ends, and with it the agent.
@@ -288,7 +289,7 @@ mod tests {
     async fn the_end_of_standard_input_reaches_the_agent() {
         let folder = tempfile::tempdir().unwrap();
         let (mut local, _exits) = local(folder.path(), "cat; echo gone >&2", BOUND);
-        let mut child = local.spawn(1, "the blob").unwrap();
+        let mut child = local.spawn(1, BLOB).unwrap();
         drop(child.stdin.take());
         let status = timeout(BOUND, child.wait()).await.unwrap().unwrap();
         assert!(status.success());
@@ -300,7 +301,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (mut local, _exits) = local(folder.path(), "", BOUND);
         local.options.program = "/nowhere/agent".into();
-        let error = local.launch(&order(1)).await.unwrap_err();
+        let error = local.launch(1, BLOB).await.unwrap_err();
         assert_eq!(error.to_string(), "starting the agent /nowhere/agent");
     }
 

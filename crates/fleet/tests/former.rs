@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use rehearsal_fleet::{Exit, InstanceId, Launched, Launcher, Local, LocalOptions, Order, local::FLEET_VARIABLE};
+use rehearsal_fleet::{End, Exit, InstanceId, Launched, Launcher, Local, LocalOptions, local::FLEET_VARIABLE};
 use tokio::{sync::mpsc, time::timeout};
 
 const BOUND: Duration = Duration::from_secs(20);
@@ -38,7 +38,12 @@ fn name_of(folder: &Path) -> String {
 }
 
 async fn launch(local: &mut Local, agents: u32) -> Vec<Launched> {
-    local.launch(&Order { agents, join: "the blob".into() }).await.unwrap()
+    local.launch(agents, "the blob").await.unwrap()
+}
+
+fn status(exit: Exit) -> std::io::Result<std::process::ExitStatus> {
+    let End::Process(status) = exit.end else { panic!("it was a process") };
+    status
 }
 
 async fn exit(exits: &mut mpsc::Receiver<Exit>) -> Exit {
@@ -110,7 +115,7 @@ async fn agents_outlive_a_killed_coordinator_and_are_found_and_ended() {
     for _ in &which {
         let exit = exit(&mut exits).await;
         assert!(which.contains(&exit.instance), "{exit:?}");
-        let unknown = exit.status.unwrap_err().to_string();
+        let unknown = status(exit).unwrap_err().to_string();
         assert_eq!(unknown, "how is unknown: an earlier coordinator had started it");
     }
     assert_eq!(local.list().await.unwrap(), added);
@@ -150,7 +155,7 @@ async fn an_adopted_agent_that_will_not_end_is_killed_after_the_grace() {
     });
     next.adopt().unwrap();
     timeout(BOUND, next.terminate(&instances(&launched))).await.unwrap().unwrap();
-    let signal = std::os::unix::process::ExitStatusExt::signal(&exit(&mut ends).await.status.unwrap());
+    let signal = std::os::unix::process::ExitStatusExt::signal(&status(exit(&mut ends).await).unwrap());
     assert_eq!(signal, Some(9));
 }
 

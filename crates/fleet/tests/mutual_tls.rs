@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use rehearsal_fleet::{Authority, IssuedCertificate, ServerCertificate};
+use rehearsal_fleet::{Authority, Guest, IssuedCertificate, ServerCertificate};
 use rehearsal_proto::{
     tls::{self, AgentKey, SERVER_NAME},
     v1::{
@@ -41,7 +41,7 @@ impl Join for Desk {
     async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinReply>, Status> {
         let request = request.into_inner();
         let mut authority = self.0.authority.lock().unwrap();
-        let issued = authority.admit(&request.token, &request.public_key, now());
+        let issued = authority.admit(&request.token, &request.public_key, &Guest::default(), now());
         issued.map(reply).map_err(|refused| Status::permission_denied(refused.to_string()))
     }
 }
@@ -68,7 +68,8 @@ impl Link for Desk {
 }
 
 fn reply(issued: IssuedCertificate) -> Response<JoinReply> {
-    Response::new(JoinReply { certificate_chain: issued.chain, agent: issued.agent, expires_unix: issued.expires_unix })
+    let IssuedCertificate { agent, chain, expires_unix } = issued;
+    Response::new(JoinReply { certificate_chain: chain, agent, expires_unix, holds_s: expires_unix - now() })
 }
 
 fn now() -> u64 {
@@ -192,7 +193,7 @@ async fn a_certificate_that_has_ended_is_refused() {
     let at = listen().await;
     let (secret, key) = (token(&at), AgentKey::generate().unwrap());
     let past = now() - 2 * 3600;
-    let ended = at.coordinator.authority.lock().unwrap().admit(&secret, &key.public, past).unwrap();
+    let ended = at.coordinator.authority.lock().unwrap().admit(&secret, &key.public, &Guest::default(), past).unwrap();
     let settings = tls::link_client(&at.ca, &ended.chain, &key.private);
     assert_eq!(renew(at.link, settings).await, Err(Refusal::Tls));
 }
