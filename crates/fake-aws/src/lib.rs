@@ -40,3 +40,4 @@ pub use steps::Steps;
 pub use timeline::{
     Alarm, Cluster, ContainerInstance, Fault, Group, MetricSeries, Queue, Service, Task, Timeline, TimelineError,
 };
+pub use wire::json;

@@ -68,7 +68,9 @@ fn namespace(service: Service) -> &'static str {
     }
 }
 
-fn json(shape: &Shape) -> Value {
+/// Writes a shape as JSON, in which instants are seconds.
+#[must_use]
+pub fn json(shape: &Shape) -> Value {
     match shape {
         Shape::Nothing => Value::Null,
         Shape::Text(text) => text.as_str().into(),

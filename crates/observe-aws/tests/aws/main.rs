@@ -6,6 +6,8 @@
 #[path = "../../../observe/tests/observe/harness.rs"]
 #[allow(dead_code)]
 mod harness;
+#[path = "../emulator/mod.rs"]
+mod emulator;
 mod amazon;
 mod seen;
 
@@ -14,5 +16,5 @@ mod failing;
 mod pages;
 mod settings;
 mod timelines;
-mod python;
+mod judge;
 mod moto;

@@ -2,38 +2,11 @@
 //!
 //! It tells no scaling activities, and its tasks change with every look: those are left to the timelines.
 
-use std::process::Stdio;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
-
 use crate::amazon::sources;
+use crate::emulator::{emulator, python, run};
 use crate::harness::shown;
-use crate::python::{python, run};
-
-/// How long the emulator may take to start on a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Starts the emulator on a free port, and gives its URL. It ends with the value.
-async fn emulator(python: &std::path::Path) -> (Child, String) {
-    let mut command = Command::new(python.with_file_name("moto_server"));
-    command.args(["-H", "127.0.0.1", "-p", "0"]).env("MOTO_EC2_LOAD_DEFAULT_AMIS", "false");
-    let mut server = command.kill_on_drop(true).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(server.stderr.take().unwrap()).lines();
-    let url = tokio::time::timeout(PATIENCE, async {
-        while let Some(line) = lines.next_line().await.unwrap() {
-            if let Some((_, url)) = line.split_once("Running on ") {
-                return url.trim().to_owned();
-            }
-        }
-        panic!("the emulator ended without saying where it answers");
-    });
-    let url = url.await.expect("the emulator says where it answers");
-    // It goes on saying things, and would wait for somebody to listen.
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    (server, url)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_emulator_holds_is_read() {
@@ -41,7 +14,7 @@ async fn what_an_emulator_holds_is_read() {
     let (_server, url) = emulator(&python).await;
     // In the middle of a minute: its data points are whole with the next.
     let minute = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 60 * 60;
-    let queue = run(&python, "world.py", &[&url, &(minute + 30).to_string()]).await;
+    let queue = run(&python, "tests/aws/world.py", &[&url, &(minute + 30).to_string()]).await;
     let now = UNIX_EPOCH + Duration::from_secs(minute + 61);
     let read = async |table: &str| {
         let mut sources = sources(&url, table).unwrap_or_else(|told| panic!("{told:#?}"));
