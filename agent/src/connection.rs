@@ -6,13 +6,13 @@ use anyhow::Context as _;
 use rehearsal_link::{ToAgent, ToCoordinator};
 use rehearsal_metrics::Interval;
 use rehearsal_proto::LARGEST_MESSAGE;
-use rehearsal_proto::join::JoinBlob;
-use rehearsal_proto::tls::link_client;
 use rehearsal_proto::v1::{AgentMessage, CoordinatorMessage, link_client::LinkClient};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+
+use crate::identity::Identity;
 
 /// Messages that wait for the network: more than a window of intervals and the heartbeats between them. When it is full
 /// the connection is as good as gone and is given up.
@@ -27,27 +27,24 @@ pub(crate) enum News {
     Connected,
     /// The coordinator said something.
     Message(ToAgent),
-    /// It is gone, or never came to be.
-    Gone,
+    /// It is gone, or never came to be: why, unless the coordinator closed it in order.
+    Gone(Option<anyhow::Error>),
 }
 
 /// Where the coordinator is and how to be trusted there.
 #[derive(Clone)]
-pub(crate) struct Dialer {
-    addresses: Vec<String>,
-    tls: ClientTlsConfig,
-}
+pub(crate) struct Dialer(Identity);
 
 impl Dialer {
-    pub(crate) fn new(blob: &JoinBlob, chain: &[Vec<u8>], key: &[u8]) -> Self {
-        Self { addresses: blob.link.clone(), tls: link_client(&blob.ca_der, chain, key) }
+    pub(crate) fn new(identity: Identity) -> Self {
+        Self(identity)
     }
 
-    /// A channel to the first address that answers.
+    /// A channel to the first address that answers, made with the newest certificate.
     pub(crate) async fn dial(&self) -> anyhow::Result<LinkClient<Channel>> {
         let mut failed = None;
-        for address in &self.addresses {
-            match connect(address, self.tls.clone()).await {
+        for address in &self.0.blob().link {
+            match connect(address, self.0.tls()).await {
                 Ok(channel) => return Ok(LinkClient::new(channel).max_decoding_message_size(LARGEST_MESSAGE)),
                 Err(error) => failed = Some(error.context(format!("dialling {address}"))),
             }
@@ -75,10 +72,8 @@ impl Connection {
         let (outgoing, receiver) = mpsc::channel(WAITING);
         let task = tokio::spawn(async move {
             tokio::time::sleep(after).await;
-            if let Err(error) = carry(&dialer, receiver, &news).await {
-                log(&format!("{error:#}"));
-            }
-            let _ = news.send(News::Gone).await; // the session may have ended
+            let why = carry(&dialer, receiver, &news).await.err();
+            let _ = news.send(News::Gone(why)).await; // the session may have ended
         });
         Self { outgoing, task }
     }

@@ -17,9 +17,9 @@ use crate::health::Watch;
 const WAITING: usize = 256;
 
 /// Plays users as commands say and tells what was measured. The session knows no more of it.
-pub(crate) trait Crew: Sized {
+pub(crate) trait Crew: Sized + Send + 'static {
     /// How it is to be made, besides what the assignment says.
-    type Options;
+    type Options: Clone;
     /// What its parts tell.
     type Report;
 
@@ -40,6 +40,9 @@ pub(crate) trait Crew: Sized {
 
     /// Whether no user is left and none will come.
     fn is_idle(&self) -> bool;
+
+    /// Ends whoever is left, and waits for its parts; blocks. Nobody may listen to them any more, or they wait themselves.
+    fn end(self);
 }
 
 /// What the crew has to say.
@@ -93,6 +96,11 @@ impl Crew for Threads {
 
     fn is_idle(&self) -> bool {
         self.idle.iter().all(|idle| *idle)
+    }
+
+    fn end(self) {
+        self.tell(&Command::End);
+        self.workers.into_iter().for_each(Worker::join);
     }
 
     fn take(&mut self, report: Report) -> Option<CrewNews> {

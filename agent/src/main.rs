@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use clap::Parser;
-use rehearsal_agent::{Args, swarm};
+use rehearsal_agent::{Args, relay, swarm};
 
 #[derive(Parser)]
 #[command(
@@ -23,12 +23,16 @@ enum Other {
     /// Runs many agents with simulated users, to see what a coordinator bears
     #[command(hide = true)]
     Swarm(swarm::SwarmArgs),
+    /// Lets agents reach a coordinator behind NAT through this machine; told what to do by REHEARSAL_RELAY
+    #[command(hide = true)]
+    Relay,
 }
 
 fn main() -> std::process::ExitCode {
     let Arguments { agent, other } = Arguments::parse();
     match other {
         Some(Other::Swarm(args)) => swarm::main(&args),
+        Some(Other::Relay) => relay::main(),
         None => rehearsal_agent::main(&agent),
     }
 }

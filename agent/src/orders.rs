@@ -20,9 +20,11 @@ pub(crate) enum Order {
     Orphaned,
 }
 
+/// Orders that wait: whoever gives them is rarely in a hurry, and then waits until there is room.
+pub(crate) const WAITING: usize = 4;
+
 /// Listens to SIGTERM, which asks to go within a time, and to the end of standard input if the launcher holds its other end.
-pub(crate) fn listen(drain_within: Duration, tied_to_stdin: bool) -> anyhow::Result<mpsc::Receiver<Order>> {
-    let (orders, receiver) = mpsc::channel(4);
+pub(crate) fn listen(orders: &mpsc::Sender<Order>, drain_within: Duration, tied_to_stdin: bool) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("listening to SIGTERM")?;
     let asked = orders.clone();
     tokio::spawn(async move {
@@ -34,11 +36,12 @@ pub(crate) fn listen(drain_within: Duration, tied_to_stdin: bool) -> anyhow::Res
         }
     });
     if tied_to_stdin {
+        let orders = orders.clone();
         // A thread of its own: input that blocks must not hold up the end.
         std::thread::spawn(move || {
             let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
             let _ = orders.blocking_send(Order::Orphaned);
         });
     }
-    Ok(receiver)
+    Ok(())
 }

@@ -3,36 +3,38 @@
 //! It alone owns connection, clock and crew; everything else sends it messages.
 
 mod drain;
+mod ending;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use rand::Rng as _;
 use rehearsal_engine::{Command, CueAnnouncement, RunClock, Stop};
-use rehearsal_link::agent::{AgentConfig, Effect, Event, Exit};
+use rehearsal_link::agent::{AgentConfig, Effect, Event};
 use rehearsal_link::outbox::OutboxLimits;
 use rehearsal_link::{AgentEnd, Applied, Assignment, Incarnation, MonoTime, Probe, StopKind, Stopping, ToAgent};
 use rehearsal_metrics::Interval;
 use rehearsal_plan::{AgentNumber, Instances, RunTime, Version, Versions};
-use rehearsal_proto::join::JoinBlob;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::connection::{Connection, Dialer, News, log};
 use crate::crew::{Crew, CrewNews};
-use crate::join::Identity;
+use crate::identity::Identity;
 use crate::missed::missed;
 use crate::orders::Order;
 use crate::probes::probe;
 use crate::{Monotonic, NO_LAUNCHER};
 use drain::Drain;
+pub(crate) use ending::Ended;
+use ending::finish;
 
 /// How often leases and the run clock are looked at.
 const TICK: Duration = Duration::from_millis(50);
 /// How long after lease and drain an agent still tries to hand in its intervals.
 const GIVE_UP: Duration = Duration::from_secs(60);
-
 /// A running agent.
 pub(crate) struct Session<C: Crew> {
     agent: AgentNumber,
@@ -50,6 +52,12 @@ pub(crate) struct Session<C: Crew> {
     instances: Option<Arc<Instances>>,
     /// Whether a coordinator has ever accepted it.
     welcomed: bool,
+    /// Whether the agent waits for another run after this one.
+    stays: bool,
+    /// Why no coordinator took this agent, which stays: it was not even welcomed.
+    unwelcome: Option<anyhow::Error>,
+    /// Asks for the time, once there is somebody to ask; ends with the session.
+    probing: JoinSet<()>,
     /// Since when arrivals are held because the lease ran out.
     held_since: Option<RunTime>,
     /// The load ends: when the users are gone the crew ends.
@@ -63,10 +71,10 @@ pub(crate) struct Session<C: Crew> {
 }
 
 impl<C: Crew> Session<C> {
-    pub(crate) fn new(blob: &JoinBlob, identity: Identity, options: C::Options) -> Self {
-        let monotonic = Monotonic::starting_now();
+    pub(crate) fn new(identity: &Identity, options: C::Options) -> Self {
+        let (monotonic, agent) = (Monotonic::starting_now(), identity.agent());
         let config = AgentConfig {
-            agent: identity.agent,
+            agent,
             incarnation: Incarnation(random_bytes()),
             build: env!("CARGO_PKG_VERSION").to_owned(),
             outbox: OutboxLimits::default(),
@@ -74,11 +82,11 @@ impl<C: Crew> Session<C> {
         };
         let (news, inbox) = mpsc::channel(64);
         Self {
-            agent: identity.agent,
+            agent,
             end: AgentEnd::new(config, monotonic.now()),
             monotonic,
             clock: Arc::new(RunClock::starting_at(monotonic.origin())),
-            dialer: Dialer::new(blob, &identity.chain, &identity.key.private),
+            dialer: Dialer::new(identity.clone()),
             connection: None,
             news,
             options,
@@ -87,6 +95,9 @@ impl<C: Crew> Session<C> {
             versions: None,
             instances: None,
             welcomed: false,
+            stays: identity.blob().stays,
+            unwelcome: None,
+            probing: JoinSet::new(),
             held_since: None,
             stopping: false,
             relieved: false,
@@ -97,10 +108,9 @@ impl<C: Crew> Session<C> {
         }
     }
 
-    /// Runs until the coordinator says goodbye, or does not come back, or an order from outside has been carried out.
-    pub(crate) async fn run(mut self, mut orders: mpsc::Receiver<Order>) -> anyhow::Result<()> {
+    /// Performs events and their effects until there is nothing more to do.
+    async fn play(&mut self, orders: &mut mpsc::Receiver<Order>) -> anyhow::Result<()> {
         let (probes, mut probed) = mpsc::channel::<Probe>(4);
-        tokio::spawn(probe(self.dialer.clone(), self.monotonic, probes));
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.open(Duration::ZERO);
@@ -108,19 +118,23 @@ impl<C: Crew> Session<C> {
             let mut events = VecDeque::new();
             tokio::select! {
                 // What the coordinator says, and what becomes of the connection.
-                Some(news) = self.inbox.recv() => events.extend(self.on_news(news)),
+                Some(news) = self.inbox.recv() => events.extend(self.on_news(news, &probes)),
                 // The time, from the connection of its own.
                 Some(probe) = probed.recv() => events.push_back(Event::Probed(probe)),
                 // What the users measured.
                 Some(report) = receive(&mut self.reports) => self.on_report(report, &mut events),
                 // The launcher or the operating system wants something of this agent.
-                Some(order) = orders.recv() => match order {
-                    // Nothing of the run is here that could be lost.
-                    Order::Drain { .. } if self.versions.is_none() => return Ok(()),
-                    Order::Drain { reason, deadline } => events.extend(self.drain(reason, deadline)),
-                    Order::Orphaned if !self.welcomed => bail!(NO_LAUNCHER),
-                    Order::Orphaned => events.push_back(Event::Orphaned),
-                },
+                Some(order) = orders.recv() => {
+                    // Whatever it is, this run is the last.
+                    self.stays = false;
+                    match order {
+                        // Nothing of the run is here that could be lost.
+                        Order::Drain { .. } if self.versions.is_none() => return Ok(()),
+                        Order::Drain { reason, deadline } => events.extend(self.drain(reason, deadline)),
+                        Order::Orphaned if !self.welcomed => bail!(NO_LAUNCHER),
+                        Order::Orphaned => events.push_back(Event::Orphaned),
+                    }
+                }
                 // Leases run out by themselves.
                 _ = tick.tick() => events.push_back(Event::Tick),
             }
@@ -135,6 +149,9 @@ impl<C: Crew> Session<C> {
                     events.extend(self.perform(effect)?);
                 }
             }
+            if let Some(why) = self.unwelcome.take() {
+                return Err(why);
+            }
             self.go_on_draining()?;
         }
     }
@@ -143,15 +160,30 @@ impl<C: Crew> Session<C> {
         self.connection = Some(Connection::open(self.dialer.clone(), after, self.news.clone()));
     }
 
-    fn on_news(&mut self, news: News) -> Option<Event<Interval>> {
+    fn on_news(&mut self, news: News, probes: &mpsc::Sender<Probe>) -> Option<Event<Interval>> {
         match news {
             News::Connected => Some(Event::Connected),
             News::Message(message) => {
-                self.welcomed |= matches!(message, ToAgent::Welcome(_));
+                if matches!(message, ToAgent::Welcome(_)) && !std::mem::replace(&mut self.welcomed, true) {
+                    self.probing.spawn(probe(self.dialer.clone(), self.monotonic, probes.clone()));
+                }
                 Some(Event::Message(message))
             }
             // A connection that we gave up ourselves has been reported.
-            News::Gone => self.connection.take().map(|_| Event::Disconnected { random: rand::rng().next_u64() }),
+            News::Gone(why) => {
+                self.connection.as_ref()?;
+                self.note(why.or((!self.welcomed).then(|| anyhow!("the coordinator does not want this agent"))));
+                self.hang_up()
+            }
+        }
+    }
+
+    /// Says why a connection is gone, or that no coordinator takes this agent.
+    fn note(&mut self, why: Option<anyhow::Error>) {
+        match why {
+            Some(why) if self.stays && !self.welcomed => self.unwelcome = Some(why),
+            Some(why) => log(&format!("{why:#}")),
+            None => {}
         }
     }
 
@@ -198,7 +230,7 @@ impl<C: Crew> Session<C> {
             }
             Effect::Dial { after } => self.open(after),
             Effect::HangUp(why) => {
-                log(&why.to_string());
+                self.note(Some(why.into()));
                 return Ok(self.hang_up());
             }
             Effect::Prepare(assignment) => return self.prepare(&assignment).map(Some),
@@ -284,16 +316,6 @@ impl<C: Crew> Session<C> {
         self.ending = true;
         self.tell(&Command::End);
         self.crew.is_none().then_some(Event::UsersGone)
-    }
-}
-
-fn finish(exit: &Exit) -> anyhow::Result<()> {
-    match exit {
-        Exit::Done => Ok(()),
-        Exit::Abandoned { unacknowledged: None } => bail!("the coordinator did not come back"),
-        Exit::Abandoned { unacknowledged: Some(seconds) } => {
-            bail!("the coordinator did not come back; seconds {} to {} of the run are lost", seconds.start, seconds.end)
-        }
     }
 }
 

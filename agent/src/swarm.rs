@@ -14,8 +14,9 @@ use serde::Serialize;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use crate::join::join;
-use crate::session::Session;
+use crate::identity::Identity;
+use crate::join::Papers;
+use crate::runs;
 use simulated::{Pattern, Simulated};
 
 /// Agents that join at a time: a listener's queue of connections is not endless.
@@ -118,20 +119,21 @@ pub fn main(args: &SwarmArgs) -> ExitCode {
 /// # Errors
 /// When the blob is not one. How single agents fail is in the report.
 pub async fn run(blob: &str, agents: u32, options: SwarmOptions) -> anyhow::Result<SwarmReport> {
-    let blob: Arc<JoinBlob> = Arc::new(blob.parse()?);
+    let blob: JoinBlob = blob.parse()?;
     let pattern = Arc::new(Pattern::new(options));
     let made = Arc::new(Made::default());
     let joining = Arc::new(Semaphore::new(JOINING));
     let mut running = JoinSet::new();
     for number in 0..agents {
-        let (blob, joining) = (Arc::clone(&blob), Arc::clone(&joining));
+        let (blob, joining) = (blob.clone(), Arc::clone(&joining));
         let options = (Arc::clone(&pattern), Arc::clone(&made));
         running.spawn(async move {
             let turn = joining.acquire().await?;
-            let identity = join(&blob, &format!("swarm:{}:{number}", std::process::id())).await?;
+            let instance = format!("swarm:{}:{number}", std::process::id());
+            let identity = Identity::join(Papers::new(blob, instance, String::new())?).await?;
             drop(turn);
-            let (_nobody, orders) = mpsc::channel(1);
-            Session::<Simulated>::new(&blob, identity, options).run(orders).await
+            let (_nobody, mut orders) = mpsc::channel(1);
+            runs::play::<Simulated>(&identity, &options, &mut orders).await
         });
     }
     let (mut done, mut failed) = (0, Vec::new());

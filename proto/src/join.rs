@@ -34,6 +34,8 @@ pub struct JoinBlob {
     pub expires_unix: u64,
     /// The fleet's name.
     pub fleet: String,
+    /// After a run the agent waits for the next one.
+    pub stays: bool,
 }
 
 /// Why a text is of no use for joining.
@@ -84,6 +86,7 @@ impl fmt::Display for JoinBlob {
             token: self.token.clone(),
             expires_unix: self.expires_unix,
             fleet: self.fleet.clone(),
+            stays: self.stays,
         }
         .encode_to_vec();
         bytes.extend(checksum(&bytes));
@@ -99,6 +102,7 @@ impl fmt::Debug for JoinBlob {
             .field("link", &self.link)
             .field("expires_unix", &self.expires_unix)
             .field("fleet", &self.fleet)
+            .field("stays", &self.stays)
             .finish_non_exhaustive()
     }
 }
@@ -151,6 +155,7 @@ fn complete(wire: v1::JoinBlob) -> Result<JoinBlob, JoinError> {
         token: wire.token,
         expires_unix: wire.expires_unix,
         fleet: wire.fleet,
+        stays: wire.stays,
     })
 }
 
@@ -172,6 +177,7 @@ mod tests {
             token: "k".repeat(43),
             expires_unix: 1_900_000_000,
             fleet: "friday-night-rehearsal".into(),
+            stays: true,
         }
     }
 
@@ -224,8 +230,9 @@ mod tests {
             token in ".{1,40}",
             expires_unix: u64,
             fleet in ".{0,20}",
+            stays: bool,
         ) {
-            let blob = JoinBlob { coordinators: hosts.clone(), link: hosts, ca_der, token, expires_unix, fleet };
+            let blob = JoinBlob { coordinators: hosts.clone(), link: hosts, ca_der, token, expires_unix, fleet, stays };
             prop_assert_eq!(blob.to_string().parse(), Ok(blob));
         }
 

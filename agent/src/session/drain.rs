@@ -14,6 +14,7 @@ use rehearsal_metrics::Interval;
 use tokio::time::Instant;
 
 use super::Session;
+use crate::connection::log;
 use crate::crew::Crew;
 
 /// How far ahead an agent that has to go says that its arrivals end, so that others can take over.
@@ -25,9 +26,11 @@ const LONGEST_PACE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Drain {
     reason: String,
-    began: Instant,
-    deadline: Instant,
+    /// Over which time users leave.
+    pace: Duration,
+    cut_at: Instant,
     is_cut: bool,
+    deadline: Instant,
 }
 
 /// What has become due in a drain.
@@ -39,33 +42,46 @@ enum Step {
 
 impl Drain {
     fn new(reason: String, began: Instant, deadline: Instant) -> Self {
-        Self { reason, began, deadline: deadline.max(began), is_cut: false }
+        let deadline = deadline.max(began);
+        let third = (deadline - began) / 3;
+        Self { reason, pace: LONGEST_PACE.min(third), cut_at: began + third * 2, is_cut: false, deadline }
     }
 
-    /// Over which time users leave.
-    fn pace(&self) -> Duration {
-        LONGEST_PACE.min((self.deadline - self.began) / 3)
+    /// Takes another order to go into account: time may get shorter, never longer. Gives the pace if it did.
+    fn hasten(&mut self, other: Drain) -> Option<Duration> {
+        if other.deadline >= self.deadline {
+            return None;
+        }
+        self.reason = format!("{}; {}", self.reason, other.reason);
+        self.cut_at = self.cut_at.min(other.cut_at);
+        (self.pace, self.deadline) = (other.pace, other.deadline);
+        Some(self.pace)
     }
 
     fn next_step(&mut self, now: Instant) -> Option<Step> {
         if now >= self.deadline {
             return Some(Step::End);
         }
-        let cut = !self.is_cut && now >= self.began + (self.deadline - self.began) * 2 / 3;
+        let cut = !self.is_cut && now >= self.cut_at;
         self.is_cut |= cut;
         cut.then_some(Step::Cut)
     }
 }
 
 impl<C: Crew> Session<C> {
-    /// Begins to leave, for a reason that people read. Only the first reason counts.
+    /// Begins to leave, for a reason that people read. Whoever is leaving already can only be made to leave sooner.
     pub(super) fn drain(&mut self, reason: String, deadline: Instant) -> Option<Event<Interval>> {
-        if self.drain.is_some() {
+        let from = self.clock.now() + LEAVING_NOTICE;
+        let asked = Drain::new(reason.clone(), Instant::now(), deadline);
+        if let Some(drain) = &mut self.drain {
+            if let Some(pace) = drain.hasten(asked) {
+                log(&format!("leaving sooner because of {reason}"));
+                self.relieve(from, pace);
+            }
             return None;
         }
-        let from = self.clock.now() + LEAVING_NOTICE;
-        let drain = self.drain.insert(Drain::new(reason.clone(), Instant::now(), deadline));
-        let over = drain.pace();
+        let drain = self.drain.insert(asked);
+        let over = drain.pace;
         self.relieve(from, over);
         Some(Event::Leave(Leaving { from, reason }))
     }
@@ -102,7 +118,7 @@ mod tests {
         let began = Instant::now();
         let at = |seconds| began + Duration::from_secs(seconds);
         let mut drain = Drain::new("a test".to_owned(), began, at(24));
-        assert_eq!(drain.pace(), Duration::from_secs(8));
+        assert_eq!(drain.pace, Duration::from_secs(8));
         let steps: Vec<_> = [0, 15, 16, 17, 23, 24].into_iter().map(|second| drain.next_step(at(second))).collect();
         assert_eq!(steps, [None, None, Some(Step::Cut), None, None, Some(Step::End)]);
     }
@@ -111,9 +127,24 @@ mod tests {
     fn users_do_not_take_all_the_time_there_is() {
         let began = Instant::now();
         let drain = |seconds| Drain::new("a test".to_owned(), began, began + Duration::from_secs(seconds));
-        assert_eq!(drain(120).pace(), Duration::from_secs(10));
+        assert_eq!(drain(120).pace, Duration::from_secs(10));
         let passed = Drain::new("a test".to_owned(), began, began - Duration::from_millis(1));
-        assert_eq!(passed.pace(), Duration::ZERO, "a deadline that has passed is now");
+        assert_eq!(passed.pace, Duration::ZERO, "a deadline that has passed is now");
         assert_eq!(drain(0).next_step(began), Some(Step::End));
+    }
+
+    #[test]
+    fn a_second_order_may_only_hurry() {
+        let began = Instant::now();
+        let at = |seconds| began + Duration::from_secs(seconds);
+        let mut drain = Drain::new("a recommendation".to_owned(), began, at(120));
+        assert_eq!(drain.hasten(Drain::new("no hurry".to_owned(), at(10), at(120))), None);
+        assert_eq!(drain.hasten(Drain::new("a preemption".to_owned(), at(60), at(75))), Some(Duration::from_secs(5)));
+        assert_eq!(drain.reason, "a recommendation; a preemption");
+        let steps: Vec<_> = [69, 70, 74, 75].into_iter().map(|second| drain.next_step(at(second))).collect();
+        assert_eq!(steps, [None, Some(Step::Cut), None, Some(Step::End)]);
+        let mut late = Drain::new("a recommendation".to_owned(), began, at(90));
+        late.hasten(Drain::new("a preemption".to_owned(), at(50), at(80)));
+        assert_eq!(late.next_step(at(60)), Some(Step::Cut), "who was to be cut at 60 s is, though 70 would do now");
     }
 }

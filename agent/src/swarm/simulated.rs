@@ -116,6 +116,9 @@ impl Crew for Simulated {
     fn is_idle(&self) -> bool {
         self.is_idle
     }
+
+    /// Its task ends with the channel of its commands.
+    fn end(self) {}
 }
 
 /// A user who is here.

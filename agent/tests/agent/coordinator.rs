@@ -1,18 +1,16 @@
 //! A coordinator of a few lines, over the real wire: admits agents, arms them, acknowledges at once, and remembers everything.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rehearsal_engine::RunClock;
-use rehearsal_fleet::Authority;
-use rehearsal_link::{Assignment, Epoch, LeaseTerms, Leaving, Readiness, StopKind, ToAgent, ToCoordinator, Welcome};
+use rehearsal_link::{
+    Assignment, Epoch, Incarnation, LeaseTerms, Leaving, Readiness, StopKind, ToAgent, ToCoordinator, Welcome,
+};
 use rehearsal_metrics::{Interval, UserState};
 use rehearsal_plan::{AgentNumber, Environment, Load, Plan, RunTime, Scenario, SlotTable, Target, Versions};
-use rehearsal_proto::join::JoinBlob;
-use rehearsal_proto::tls::{SERVER_NAME, join_server, link_server};
 use rehearsal_proto::v1::{self, join_server::JoinServer, link_server::LinkServer};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -20,6 +18,8 @@ use tokio::time::{Instant, timeout};
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::transport::{Server, ServerTlsConfig};
 use tonic::{Request, Response, Status, Streaming};
+
+use crate::fleet::Fleet;
 
 /// The longest that a test waits for anything.
 pub const BOUND: Duration = Duration::from_secs(40);
@@ -40,6 +40,11 @@ pub struct Part {
 #[derive(Default)]
 pub struct Heard {
     armed: BTreeMap<u32, Outgoing>,
+    pub joined: Vec<v1::JoinRequest>,
+    pub renewed: usize,
+    /// The certificates that sessions were opened with.
+    pub shown: Vec<Vec<u8>>,
+    pub lives: BTreeSet<Incarnation>,
     pub intervals: Vec<Interval>,
     pub leaving: Vec<Leaving>,
     pub drained: usize,
@@ -59,7 +64,7 @@ impl Heard {
 struct State {
     part: Part,
     clock: RunClock,
-    authority: Mutex<Authority>,
+    fleet: Arc<Fleet>,
     heard: Mutex<Heard>,
     changed: watch::Sender<()>,
 }
@@ -73,27 +78,23 @@ pub struct Coordinator {
 }
 
 impl Coordinator {
+    /// The coordinator of a fleet that has no other.
     pub fn start(part: Part) -> Self {
-        let now = unix_now();
-        let mut authority = Authority::create("test", now).unwrap();
-        let token = authority.token(now + 600, part.agents as u32).unwrap();
-        let shown = authority.server_certificate(&[SERVER_NAME.to_owned()], now).unwrap();
-        let ca_der = authority.certificate().to_vec();
-        let clock = RunClock::starting_at(Instant::now());
-        let (authority, changed) = (Mutex::new(authority), watch::Sender::new(()));
-        let state = Arc::new(State { part, clock, authority, heard: Mutex::default(), changed });
-        let tls = [join_server(&shown.chain, &shown.key), link_server(&ca_der, &shown.chain, &shown.key)];
-        let listeners = [(); 2].map(|()| std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-        let [join, link] = [0, 1].map(|which: usize| vec![listeners[which].local_addr().unwrap().to_string()]);
+        Self::of(&Fleet::new(part.agents, false), part)
+    }
+
+    pub fn of(fleet: &Arc<Fleet>, part: Part) -> Self {
+        let (fleet, clock) = (Arc::clone(fleet), RunClock::starting_at(Instant::now()));
+        let (blob, tls, listeners) = (fleet.blob.to_string(), fleet.tls(), fleet.listeners());
+        let changed = watch::Sender::new(());
+        let state = Arc::new(State { part, clock, fleet, heard: Mutex::default(), changed });
         let (kill, killed) = oneshot::channel();
         let serving = Arc::clone(&state);
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(serve(serving, tls, listeners, killed));
         });
-        let (token, expires_unix) = (token.secret, token.expires_unix);
-        let blob = JoinBlob { coordinators: join, link, ca_der, token, expires_unix, fleet: "test".to_owned() };
-        Self { blob: blob.to_string(), state, kill: Some(kill), thread: Some(thread) }
+        Self { blob, state, kill: Some(kill), thread: Some(thread) }
     }
 
     pub fn heard(&self) -> MutexGuard<'_, Heard> {
@@ -109,6 +110,13 @@ impl Coordinator {
             }
         };
         assert!(timeout(BOUND, holds).await.is_ok(), "waited in vain until {what}: {:?}", self.heard().leaving);
+    }
+
+    /// Cuts all sessions.
+    pub fn cut(&self) {
+        for agent in self.heard().armed.values() {
+            agent.try_send(Err(Status::aborted("cut by the test"))).expect("a test says little");
+        }
     }
 
     /// Ends the load.
@@ -185,6 +193,7 @@ impl State {
         match message {
             ToCoordinator::Hello(hello) => {
                 *agent = hello.agent.0;
+                heard.lives.insert(hello.incarnation);
                 answer(ToAgent::Welcome(Welcome { epoch: Epoch(1), mark: 0, lease: self.part.lease }));
                 if hello.readiness == Readiness::Unassigned {
                     answer(ToAgent::Assignment(Arc::new(self.assignment())));
@@ -217,20 +226,15 @@ fn say(agent: &Outgoing, message: ToAgent) {
     agent.try_send(Ok(message.into())).expect("a test says little");
 }
 
-fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
-}
-
 struct Service(Arc<State>);
 
 #[tonic::async_trait]
 impl v1::join_server::Join for Service {
     async fn join(&self, request: Request<v1::JoinRequest>) -> Result<Response<v1::JoinReply>, Status> {
-        let v1::JoinRequest { token, public_key, .. } = request.into_inner();
-        let issued = self.0.authority.lock().unwrap().admit(&token, &public_key, unix_now());
-        let issued = issued.map_err(|refused| Status::permission_denied(refused.to_string()))?;
-        let reply =
-            v1::JoinReply { certificate_chain: issued.chain, agent: issued.agent, expires_unix: issued.expires_unix };
+        let request = request.into_inner();
+        let reply = self.0.fleet.admit(&request.token, &request.public_key)?;
+        self.0.heard.lock().unwrap().joined.push(request);
+        self.0.changed.send_replace(());
         Ok(Response::new(reply))
     }
 }
@@ -244,6 +248,13 @@ impl v1::link_server::Link for Service {
         &self,
         request: Request<Streaming<v1::AgentMessage>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
+        let certificate = request.peer_certs().expect("the link asks for one")[0].to_vec();
+        let mut heard = self.0.heard.lock().unwrap();
+        if heard.drained == self.0.part.agents {
+            return Err(Status::unavailable("the run is over"));
+        }
+        heard.shown.push(certificate);
+        drop(heard);
         let (answers, stream) = mpsc::channel(1_024);
         let (state, mut messages) = (Arc::clone(&self.0), request.into_inner());
         tokio::spawn(async move {
@@ -271,7 +282,11 @@ impl v1::link_server::Link for Service {
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 
-    async fn renew(&self, _: Request<v1::RenewRequest>) -> Result<Response<v1::JoinReply>, Status> {
-        Err(Status::unimplemented("no test lasts so long"))
+    async fn renew(&self, request: Request<v1::RenewRequest>) -> Result<Response<v1::JoinReply>, Status> {
+        let certificate = request.peer_certs().expect("the link asks for one")[0].to_vec();
+        let reply = self.0.fleet.renew(&certificate, &request.into_inner().public_key)?;
+        self.0.heard.lock().unwrap().renewed += 1;
+        self.0.changed.send_replace(());
+        Ok(Response::new(reply))
     }
 }

@@ -21,6 +21,9 @@ pub struct JoinRequest {
     /// when nobody launched it.
     #[prost(string, tag = "5")]
     pub instance: ::prost::alloc::string::String,
+    /// Where the agent runs, if it knows.
+    #[prost(string, tag = "6")]
+    pub region: ::prost::alloc::string::String,
 }
 /// A certificate and the name that comes with it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -34,6 +37,10 @@ pub struct JoinReply {
     /// When the certificate ends, in seconds since the Unix epoch.
     #[prost(uint64, tag = "3")]
     pub expires_unix: u64,
+    /// How long that is after this answer, in seconds: the agent's own clock may be
+    /// wrong.
+    #[prost(uint64, tag = "4")]
+    pub holds_s: u64,
 }
 /// Asks for a new certificate under the identity of the current one.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -63,6 +70,9 @@ pub struct JoinBlob {
     /// The fleet's name.
     #[prost(string, tag = "6")]
     pub fleet: ::prost::alloc::string::String,
+    /// After a run the agent waits for the next one.
+    #[prost(bool, tag = "7")]
+    pub stays: bool,
 }
 /// One clock probe.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
