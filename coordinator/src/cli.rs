@@ -11,8 +11,10 @@ use rehearsal_plan::{DemoInstances, Launch, duration};
 use serde::{Deserialize, Serialize};
 
 use crate::calibrate::Calibrate;
+use crate::fleet::Advertised;
+use crate::fleet::options::{Coordinator, Fleet, Fleets, Instances as Ec2Instances, fleet_name};
 
-/// The most local agents: beyond it a number is a slip of the finger.
+/// The most agents: beyond it a number is a slip of the finger.
 pub const MOST_AGENTS: u32 = 1_000;
 
 /// Rehearses a show: plays its audience from many load agents, fires its cues, judges whether the system held.
@@ -53,6 +55,9 @@ pub enum Command {
     /// Measure how much load one instance of the system under test carries
     #[command(after_help = rehearsal_plan::TRIAL_HELP)]
     Calibrate(Calibrate),
+    /// Launch, list and end fleets of EC2 instances
+    #[command(subcommand)]
+    Fleet(Fleet),
     /// Run the demo system under test by itself
     Demo(Demo),
     /// Run a load agent (the same as the binary `agent`)
@@ -107,16 +112,28 @@ pub struct Start {
 /// Who plays, and who may watch.
 #[derive(Debug, Args)]
 pub struct Crew {
-    /// Where the load comes from: local:N starts N agents here, join:N waits for N that come by themselves
-    #[arg(long, value_name = "local:N|join:N", value_parser = agents)]
-    pub agents: Option<(Launch, u32)>,
-    /// The host by which agents elsewhere reach this coordinator; without, only agents of this machine do
-    #[arg(long, value_name = "HOST")]
-    pub advertise: Option<String>,
+    /// Where the load comes from: local:N starts N agents here, ec2:N launches N instances (without N as many as the
+    /// environment says), join:N waits for N that come by themselves, join takes those of a fleet that is up
+    #[arg(long, value_name = "local:N|ec2[:N]|join[:N]", value_parser = agents)]
+    pub agents: Option<(Launch, Option<u32>)>,
+    /// The host by which agents elsewhere reach this coordinator, and the first of three ports; without, only agents of
+    /// this machine do
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub advertise: Option<Advertised>,
+    /// Where agents reach this coordinator if nobody can dial it: `ec2` launches a small instance that relays
+    #[arg(long, value_name = "ec2", conflicts_with = "advertise")]
+    pub coordinator: Option<Coordinator>,
+    /// The fleet that plays with --agents join, if more than one is up
+    #[arg(long, value_name = "NAME", value_parser = fleet_name)]
+    pub fleet: Option<String>,
+    #[command(flatten)]
+    pub fleets: Fleets,
+    #[command(flatten)]
+    pub instances: Ec2Instances,
     /// Where the dashboard listens; `off` for none. Without, 127.0.0.1:7700, or a free port if that is taken
     #[arg(long, value_name = "ADDR|off", value_parser = dashboard)]
     pub dashboard: Option<Dashboard>,
-    /// Do not ask; needed for an environment named production
+    /// Do not ask, neither about a fleet's cost nor about an environment named production
     #[arg(long)]
     pub yes: bool,
 }
@@ -338,11 +355,15 @@ fn dashboard(text: &str) -> Result<Dashboard, String> {
     }
 }
 
-fn agents(text: &str) -> Result<(Launch, u32), String> {
-    let launches = [("local:", Launch::Local), ("join:", Launch::Join)];
-    let found = launches.iter().find_map(|(word, launch)| Some((*launch, text.strip_prefix(word)?.parse().ok()?)));
-    let wrong = || format!("expected local:N or join:N with N from 1 to {MOST_AGENTS}");
-    found.filter(|(_, count)| (1..=MOST_AGENTS).contains(count)).ok_or_else(wrong)
+fn agents(text: &str) -> Result<(Launch, Option<u32>), String> {
+    let (word, count) = text.split_once(':').map_or((text, None), |(word, count)| (word, Some(count)));
+    let launches = [("local", Launch::Local), ("ec2", Launch::Ec2), ("join", Launch::Join)];
+    let wrong = || format!("expected local:N, ec2, ec2:N, join or join:N with N from 1 to {MOST_AGENTS}");
+    let launch = launches.iter().find(|(name, _)| *name == word).map(|(_, launch)| *launch).ok_or_else(wrong)?;
+    let count = count.map(str::parse::<u32>).transpose().map_err(|_| wrong())?;
+    let is_told = launch != Launch::Local || count.is_some();
+    let is_possible = count.is_none_or(|count| (1..=MOST_AGENTS).contains(&count));
+    if is_told && is_possible { Ok((launch, count)) } else { Err(wrong()) }
 }
 
 fn fault(text: &str) -> Result<Duration, String> {

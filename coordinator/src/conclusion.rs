@@ -2,12 +2,12 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use rehearsal_fleet::Local;
 use rehearsal_report::view::{RunNow, RunState, ScalerNow, Snapshot, finding_now, threshold_now};
 use rehearsal_report::{RunReport, text};
 
 use crate::counters::Comparison;
 use crate::exit::ExitCode;
+use crate::fleet::Crew;
 use crate::judged::{Judged, judge_run};
 use crate::prepare::Prepared;
 use crate::run::board::Board;
@@ -24,13 +24,13 @@ pub(crate) fn conclude(
     board: &Board,
     outcome: Outcome,
     counted: &anyhow::Result<Option<Comparison>>,
-) -> (Local, anyhow::Result<Judged>) {
+) -> (Crew, anyhow::Result<Judged>) {
     let judged = if let (Ending::Fault(text), None) = (&outcome.ending, outcome.started) {
         Err(anyhow::anyhow!("the run did not start: {text}; logs of the agents are in {}", folder.path().display()))
     } else {
         judge_run(prepared, run_id, &outcome, counted)
     };
-    let Outcome { launcher, store, timeline, started_at, life, .. } = outcome;
+    let Outcome { crew, store, timeline, started_at, life, .. } = outcome;
     let mut store = store;
     if let (Err(_), Ok(store)) = (&judged, &mut store) {
         archive::store_failure(store);
@@ -51,7 +51,7 @@ pub(crate) fn conclude(
         let code = if kept.is_err() && judged.code == ExitCode::Pass { ExitCode::Internal } else { judged.code };
         Judged { code, ..judged }
     });
-    (launcher, judged)
+    (crew, judged)
 }
 
 /// The run with its verdict. The picture of the autoscaler is asked for once more: it has its findings now.

@@ -10,7 +10,9 @@ use rehearsal_report::view::when;
 use crate::cli;
 use crate::desk::problem;
 use crate::exit::ExitCode;
+use crate::fleet;
 use crate::prepare::{Prepared, prepared_or_told};
+use crate::start::wanted;
 
 /// Width of the bars of the curve, in characters.
 const BAR: usize = 40;
@@ -20,13 +22,27 @@ const LINES: usize = 16;
 /// Prints what a scenario would do.
 pub fn forecast(options: &cli::Forecast) -> anyhow::Result<ExitCode> {
     let Some(prepared) = prepared_or_told(&options.place)? else { return Ok(ExitCode::Usage) };
-    let forecast = told(&prepared);
+    let mut forecast = told(&prepared);
+    let fleet = match prepared.environment.agents.launch {
+        Launch::Ec2 => Some(fleet_of(&prepared)?),
+        Launch::Local | Launch::Join => None,
+    };
+    forecast.price_usd_per_h = fleet.as_ref().map(|fleet| fleet.hourly.0);
     let text = match options.json {
         true => serde_json::to_string_pretty(&forecast).context("writing the forecast as JSON")? + "\n",
-        false => text(&forecast),
+        false => {
+            let price = fleet.map(|fleet| format!("\n{fleet}\n")).unwrap_or_default();
+            text(&forecast) + price.as_str()
+        }
     };
     write!(std::io::stdout(), "{text}").context("printing the forecast")?;
     Ok(ExitCode::Pass)
+}
+
+/// What the instances would be and cost that the environment wants.
+fn fleet_of(prepared: &Prepared) -> anyhow::Result<rehearsal_ec2::forecast::Forecast> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("starting a runtime")?.block_on(fleet::forecast(wanted(prepared)))
 }
 
 /// What a scenario would do.
@@ -54,7 +70,7 @@ pub(crate) fn told(prepared: &Prepared) -> Forecast {
         thresholds: plan.thresholds.iter().map(ToString::to_string).collect(),
         curve: planned.curve.iter().map(|point| CurvePoint(point.second as f64, point.arrived, point.live)).collect(),
         warnings: warnings.iter().map(problem).collect(),
-        price_usd_per_h: None, // local agents cost nothing
+        price_usd_per_h: None, // local agents cost nothing, and asking Amazon takes too long for a page
     }
 }
 

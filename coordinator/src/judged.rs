@@ -12,7 +12,7 @@ use rehearsal_verdict::{
 
 use crate::counters::Comparison;
 use crate::exit::ExitCode;
-use crate::play::cores_of_an_agent;
+use crate::fleet::cores_of_an_agent;
 use crate::prepare::Prepared;
 use crate::run::{Ending, Fired, LATE, Outcome, Sent};
 use rehearsal_plan::RunTime;
@@ -36,7 +36,7 @@ pub fn judge_run(
     let timeline = &outcome.timeline;
     let mut summary = Summary::of(timeline, &outcome.firings, outcome.duration).context("adding up the users")?;
     let metrics = MetricSet::whole(timeline, &outcome.firings, outcome.duration);
-    let generator = Generator::of(timeline.health(), cores_of_an_agent(prepared.environment.agents.count));
+    let generator = Generator::of(timeline.health(), cores_of_an_agent(&prepared.environment.agents));
     let duration_s = outcome.duration.as_secs_f64();
     let ending = match outcome.ending {
         Ending::Operator => rehearsal_verdict::Ending::ByOperator { at_s: duration_s },

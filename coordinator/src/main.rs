@@ -15,6 +15,7 @@ mod archive;
 mod studio;
 mod desk;
 mod serve;
+mod fleet;
 mod steer;
 mod forecast;
 mod compare;
@@ -41,6 +42,8 @@ fn main() -> ProcessExit {
     if let Command::Agent(options) = &arguments.command {
         return rehearsal_agent::main(options);
     }
+    // The demo's side of each socket is here, and a connection of each agent.
+    rehearsal_agent::allow_many_files();
     // plan() and traces run on this thread, and the main thread's own stack is not ours to choose.
     let work = thread::Builder::new().stack_size(THREAD_STACK).spawn(move || obey(&arguments.command));
     let result = work.map_err(anyhow::Error::from).map(|work| work.join());
@@ -71,6 +74,7 @@ fn obey(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Report(options) => archive::report(options),
         Command::Compare(options) => compare::compare_runs(options),
         Command::Calibrate(options) => calibrate::calibrate(options),
+        Command::Fleet(command) => fleet::obey(command),
         Command::Demo(options) => demo::demo(options),
         Command::Agent(_) => Ok(ExitCode::Pass), // it has a process, and so a `main`, of its own
     }

@@ -14,7 +14,8 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::cli::Place;
-use crate::play::{Run, cores_of_an_agent};
+use crate::fleet::{Wish, cores_of_an_agent};
+use crate::play::Run;
 use crate::prepare::Prepared;
 use crate::run::board::Board;
 use crate::run::folder::{Folder, new_id};
@@ -41,8 +42,8 @@ pub struct Wishes {
     pub is_served: bool,
     /// Where its dashboard is.
     pub dashboard: Option<String>,
-    /// The host by which agents elsewhere reach this coordinator.
-    pub advertise: Option<String>,
+    /// What was said of who plays, beside the environment.
+    pub(crate) agents: Wish,
     /// How long each write is delayed, for tests.
     pub slow_disk: Option<Duration>,
 }
@@ -86,7 +87,7 @@ impl Run {
             state: RunState::Launching,
             ..RunNow::default()
         };
-        let board = Arc::new(Board::new(run, cores_of_an_agent(prepared.environment.agents.count)));
+        let board = Arc::new(Board::new(run, cores_of_an_agent(&prepared.environment.agents)));
         studio.enter(Live { folder: opened.folder.clone(), board: Arc::clone(&board), orders: sender })?;
         let Opened { id, seed, folder, store, past } = opened;
         Ok(Self { prepared, wishes, id, seed, folder, store, past, board, orders })

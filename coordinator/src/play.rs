@@ -7,18 +7,16 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use rehearsal_engine::{RunClock, Setup};
-use rehearsal_fleet::{Launcher as _, Local, LocalOptions, Order as LaunchOrder};
 use rehearsal_link::{Assignment, LeaseTerms};
 use rehearsal_metrics::Limits;
-use rehearsal_plan::{AgentNumber, Launch};
-use rehearsal_proto::join::JoinBlob;
+use rehearsal_plan::AgentNumber;
 use rehearsal_report::view::{EventRow, RunNow, RunState};
 use rehearsal_store::{Batch, Options, Store};
-use rehearsal_verdict::amounts::counted;
 use tokio::sync::mpsc;
 
 use crate::conclusion::{conclude, print};
 use crate::exit::ExitCode;
+use crate::fleet::{Party, Wish};
 use crate::judged::Judged;
 use crate::opening::Wishes;
 use crate::prepare::Prepared;
@@ -29,24 +27,18 @@ use crate::run::control::Order;
 use crate::run::director::Director;
 use crate::run::folder::Folder;
 use crate::run::past::{Past, STAGE, Stage};
-use crate::run::services::{Guests, Listeners, Services};
+use crate::run::services::{Listeners, Services};
 use crate::run::target::Target;
-use crate::run::{
-    Conductor, Doors, Ears, Followed, Interrupts, Keeper, Outcome, Settings, Showing, Terminal, end_agents,
-};
+use crate::run::{Conductor, Doors, Ears, Followed, Interrupts, Keeper, Outcome, Settings, Showing, Terminal};
 use crate::scaler::{Watching, sources};
 use crate::serve::log;
 use crate::studio::Studio;
 use crate::{archive, counters};
 
-/// The file of the join blob in the run's folder.
-const JOIN: &str = "join";
 /// Messages of agents that wait for the conductor: a window of each of a hundred agents.
 const INBOX: usize = 4_096;
 /// How long `teardown()` may take.
 const TEARDOWN: Duration = Duration::from_secs(60);
-/// How long a local agent may take to end when asked, before it is killed.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// A run that has its id and its folder.
 pub struct Run {
@@ -114,14 +106,25 @@ impl Run {
                 return Ok(if doors.is_stopped() { ExitCode::Stopped } else { ExitCode::Failed });
             }
         }
-        let advertise = former.as_ref().map_or(wishes.advertise.clone(), |stage| stage.advertise.clone());
-        let listeners = Listeners::open(former.as_ref().map(|stage| stage.listeners), advertise.is_some()).await?;
+        let wish = match &former {
+            Some(stage) => {
+                Wish { standing: stage.fleet.clone(), advertised: stage.advertised.clone(), ..Wish::default() }
+            }
+            None => wishes.agents.clone(),
+        };
+        let party = Party::of(&prepared.environment.agents, &wish, &id, &folder, former.is_some()).await?;
+        let (known, is_public) = party.listeners();
+        let known = former.as_ref().map(|stage| stage.listeners).or(known);
+        let is_public = former.as_ref().map_or(is_public, |stage| stage.is_public);
+        let listeners = Listeners::open(known, is_public).await?;
         let stage = Stage {
             anchor,
             target: target.url().to_string(),
             common: setup.common.clone(),
             listeners: listeners.addresses()?,
-            advertise,
+            is_public,
+            advertised: wish.advertised.clone(),
+            fleet: wish.standing.clone(),
         };
         let fact = (STAGE.to_owned(), serde_json::to_value(&stage).context("writing the stage as JSON")?);
         store.commit(&Batch { facts: vec![fact], ..Batch::default() })?;
@@ -130,12 +133,11 @@ impl Run {
             run_id: id.clone(),
             plan: setup.plan.clone(),
             seed,
-            assignment: assignment(&setup, &prepared.data_files, &id, agents.count)?,
-            agents: agents.count as usize,
-            cores: cores_of_an_agent(agents.count),
+            assignment: assignment(&setup, &prepared.data_files, &id, party.threads)?,
+            gathering: party.gathering,
+            cores: party.cores,
             weights: agents.weights.clone(),
             lease: LeaseTerms { lease: agents.lease, drain: agents.drain },
-            is_joined: agents.launch == Launch::Join,
             hosts_demo: target.is_demo(),
         };
         let terminal = wishes.at_terminal.then(|| Terminal::new(wishes.dashboard.clone()));
@@ -157,21 +159,27 @@ impl Run {
             followed,
             watching,
         };
-        let places = Places { listeners, advertise: stage.advertise };
         let showing = Showing::new(Arc::clone(&board), terminal);
-        let outcome = conduct(scene, places, settings, showing).await?;
+        let Some(outcome) = conduct(scene, listeners, party, settings, showing).await? else {
+            target.close().await;
+            return Ok(ExitCode::Stopped);
+        };
         // A demo that was started anew has forgotten what it had counted before.
         let counted = if was_resumed { Ok(None) } else { counters::compare(&target, &outcome.timeline).await };
-        let (launcher, ended) = conclude(&prepared, &id, &folder, &board, outcome, &counted);
-        end_agents(launcher).await?;
-        folder.remove(AUTHORITY);
-        folder.remove(JOIN);
+        let (crew, ended) = conclude(&prepared, &id, &folder, &board, outcome, &counted);
         if let (Ok(Judged { report, .. }), true) = (&ended, wishes.at_terminal) {
             print(report, &folder);
         }
+        // Whoever cannot wait has `fleet sweep`, and instances that end themselves.
+        let gone = doors.unless_stopped(crew.end()).await.unwrap_or_else(|| {
+            log("warning: nobody looks whether the fleet has ended: `coordinator fleet sweep` does");
+            Ok(())
+        });
+        Party::forget(&folder);
         // The verdict is there: whatever the scenario does now cannot take it away.
         tear_down(&director, &mut doors).await;
         target.close().await;
+        gone?;
         Ok(ended?.code)
     }
 }
@@ -188,11 +196,6 @@ struct Scene<'a> {
     watching: Watching,
 }
 
-/// Where agents come to.
-struct Places {
-    listeners: Listeners,
-    advertise: Option<String>,
-}
 /// Calls `teardown()`, for as long as it takes or until somebody has had enough.
 async fn tear_down(director: &Director, doors: &mut Doors) {
     let called = tokio::time::timeout(TEARDOWN, doors.unless_stopped(director.call("teardown", None))).await;
@@ -228,55 +231,51 @@ async fn set_up(director: &Director) -> anyhow::Result<Result<serde_json::Value,
 }
 
 /// Launches agents, finds those of a former life, or waits for those that come by themselves; plays the plan with them.
-async fn conduct(scene: Scene<'_>, places: Places, settings: Settings, showing: Showing) -> anyhow::Result<Outcome> {
+/// Whoever was launched is ended if that fails. Nothing comes of it if it is stopped during the launch.
+async fn conduct(
+    scene: Scene<'_>,
+    listeners: Listeners,
+    mut party: Party,
+    settings: Settings,
+    showing: Showing,
+) -> anyhow::Result<Option<Outcome>> {
     let Scene { folder, keeper, doors, director, clock, past, followed, watching } = scene;
     let has_started = past.as_ref().is_some_and(Past::has_started);
-    let authority = folder.path().join(AUTHORITY);
+    let authority = party.home().path().join(AUTHORITY);
     if has_started && !authority.exists() {
         bail!("taking the run up: {} is missing, without which its agents cannot come back", authority.display());
     }
     let (arrivals, inbox) = mpsc::channel(INBOX);
-    let guests = Guests {
-        fleet: &settings.run_id,
-        folder: folder.path(),
-        uses: settings.agents as u32,
-        advertise: places.advertise.as_deref(),
+    let alive = if past.is_some() { party.crew.found().await? } else { None };
+    let came = async {
+        let listeners = party.open_way(listeners).await?;
+        let addresses = listeners.addresses()?;
+        let fleet = party.fleet(has_started);
+        let services = Services::start(listeners, fleet, party.crew.guests(), Arc::clone(&clock), arrivals).await?;
+        if !has_started {
+            party.gather(&services, addresses, folder).await?;
+        }
+        anyhow::Ok(services)
     };
-    let services = Services::start(places.listeners, guests, Arc::clone(&clock), arrivals).await?;
-    let (mut launcher, exits) = Local::new(LocalOptions {
-        program: std::env::current_exe().context("finding this program")?,
-        args: vec!["agent".into(), "--tied-to-stdin".into()],
-        fleet: settings.run_id.clone(),
-        folder: folder.path().to_owned(),
-        grace: GRACE,
-    });
-    let alive = if past.is_some() { launcher.adopt()? } else { Vec::new() };
-    if settings.is_joined {
-        invite(folder, &services.blob, settings.agents, has_started)?;
-    } else if !has_started {
-        let agents = (settings.agents as u32).saturating_sub(alive.len() as u32);
-        launcher.launch(&LaunchOrder { agents, join: services.blob.to_string() }).await?;
-    }
-    let ears = Ears { inbox, exits, doors, followed };
-    let conductor = Conductor::new(settings, clock, director, launcher, keeper, showing, watching);
+    let services = match doors.unless_stopped(came).await {
+        Some(Ok(services)) => services,
+        failed => {
+            party.crew.end().await?;
+            return failed.map_or(Ok(None), |failed| failed.map(|_| None));
+        }
+    };
+    let _held = party.hold();
+    let Party { crew, exits, spending, gathering, .. } = party;
+    let settings = Settings { gathering, ..settings };
+    let ears = Ears { inbox, exits, spending, doors, followed };
+    let conductor = Conductor::new(settings, clock, director, crew, keeper, showing, watching);
     let conductor = match past {
-        Some(past) => conductor.resume(past, &alive),
+        Some(past) => conductor.resume(past, alive.as_deref()),
         None => conductor,
     };
     let outcome = conductor.run(ears).await;
     services.stop();
-    outcome
-}
-
-/// Leaves the join blob for whoever starts the agents. Those of a run that had started find the way back by themselves.
-fn invite(folder: &Folder, blob: &JoinBlob, agents: usize, has_started: bool) -> anyhow::Result<()> {
-    folder.write_secret(JOIN, blob.to_string().as_bytes())?;
-    if !has_started {
-        let (file, agents) = (folder.path().join(JOIN), counted(agents as u64, "agent"));
-        let command = format!("coordinator agent --join \"$(cat {})\"", file.display());
-        log(&format!("waiting for {agents}: start each with `{command}`"));
-    }
-    Ok(())
+    outcome.map(Some)
 }
 
 /// What every agent gets; the conductor fills in its name.
@@ -284,7 +283,7 @@ fn assignment(
     setup: &Setup,
     data_files: &Arc<BTreeMap<String, String>>,
     run_id: &str,
-    agents: u32,
+    threads: u32,
 ) -> anyhow::Result<Assignment> {
     let json = |what: &str, value: serde_json::Result<String>| {
         value.map(Arc::from).with_context(|| format!("writing the {what} as JSON"))
@@ -294,19 +293,13 @@ fn assignment(
         agent_id: String::new(),
         region: String::new(),
         seed: setup.seed,
-        threads: cores_of_an_agent(agents),
+        threads,
         scenario: Arc::from(setup.source.text.as_str()),
         environment: json("environment", serde_json::to_string(&setup.environment))?,
         plan: json("plan", serde_json::to_string(&setup.plan))?,
         common: json("value of setup()", serde_json::to_string(&setup.common))?,
         data: Arc::clone(data_files),
     })
-}
-
-/// Local agents share the machine's cores.
-pub(crate) fn cores_of_an_agent(agents: u32) -> u32 {
-    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
-    (cores / agents.max(1)).max(1)
 }
 
 fn setup(prepared: &Prepared, target: &Target, seed: u64) -> Setup {

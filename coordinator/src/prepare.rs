@@ -19,6 +19,9 @@ use crate::scaler::sources;
 /// Far more than anybody writes; what is larger is another file by mistake.
 const LARGEST_SCENARIO: u64 = 1 << 20;
 
+/// What tells an agent who and where it is: no keys of the environment.
+const AGENTS_OWN: [&str; 2] = [rehearsal_agent::JOIN_VARIABLE, rehearsal_agent::REGION_VARIABLE];
+
 /// A scenario that can be run.
 #[derive(Clone)]
 pub struct Prepared {
@@ -154,9 +157,8 @@ fn environment(place: &Place) -> Result<Environment, Vec<Diagnostic>> {
             Err(error) => return Err(vec![missing(&path, &folder, &error)]),
         }
     }
-    // The join blob of an agent is no key of the environment.
     let variables: BTreeMap<String, String> = std::env::vars()
-        .filter(|(name, _)| name.starts_with("REHEARSAL_") && name != rehearsal_agent::JOIN_VARIABLE)
+        .filter(|(name, _)| name.starts_with("REHEARSAL_") && !AGENTS_OWN.contains(&name.as_str()))
         .collect();
     let read = Environment::from_layers(&layers, &variables, &place.surroundings.set);
     read.map_err(|problems| {

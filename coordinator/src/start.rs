@@ -4,13 +4,15 @@ use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use rehearsal_api::{Server, Token};
 use rehearsal_plan::Launch;
 
 use crate::cli::{self, Crew, Dashboard, Place};
 use crate::exit::ExitCode;
+use crate::fleet::{Advertised, Home, Wanted, Wish, agree, find_standing};
 use crate::opening::{Wishes, place_of};
 use crate::play::Run;
 use crate::prepare::{Prepared, prepared_or_told, print, unfit_target};
@@ -20,6 +22,16 @@ use crate::studio::Studio;
 
 /// Where the dashboard is unless somebody says otherwise, or is there already.
 const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7_700);
+
+/// Instances are told by which address they reach this coordinator.
+const NOWHERE: &str = "launching instances: they have to reach this coordinator; say by which host with --advertise \
+                       HOST[:PORT], or use --coordinator ec2 if it is behind a router";
+/// What a fleet is called before its run has an id; no fleet is called so.
+const NO_FLEET: &str = "start/";
+/// How long instances are needed for a plan of which nobody can say when it ends.
+const UNKNOWN: Duration = Duration::from_secs(2 * 3_600);
+/// How long before its start they are launched.
+const BEFORE: Duration = Duration::from_secs(10 * 60);
 
 /// Plays a scenario, or goes on with a run whose coordinator died.
 pub fn start(options: &cli::Start) -> anyhow::Result<ExitCode> {
@@ -32,13 +44,13 @@ pub fn start(options: &cli::Start) -> anyhow::Result<ExitCode> {
         },
     };
     let Some(mut prepared) = prepared_or_told(&place)? else { return Ok(ExitCode::Usage) };
-    options.crew.join(&mut prepared);
-    if let Some(refusal) = refusal(&prepared, options.crew.yes || former.is_some()) {
+    let standing = if former.is_none() { options.crew.join(&mut prepared)? } else { None };
+    if let Some(refusal) = unmeant(&prepared, options.crew.yes || former.is_some()) {
         let _ = writeln!(std::io::stderr(), "error: {refusal}");
         return Ok(ExitCode::Usage);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.context("starting a runtime")?.block_on(play(prepared, former, options))
+    runtime.context("starting a runtime")?.block_on(play(prepared, former, standing, options))
 }
 
 /// Where the scenario of a former run is. Whoever names one as well must mean the same.
@@ -51,18 +63,49 @@ fn former_place(folder: &Folder, options: &cli::Start) -> anyhow::Result<Place> 
     Ok(place)
 }
 
-/// What cannot be started though it is no mistake in the scenario.
-pub(crate) fn refusal(prepared: &Prepared, yes: bool) -> Option<&'static str> {
-    if prepared.environment_name == "production" && !yes {
-        return Some("the environment is production: say --yes if you mean it");
-    }
-    match prepared.environment.agents.launch {
-        Launch::Local | Launch::Join => None,
-        Launch::Ec2 => Some("agents.launch = \"ec2\" is not built yet: use local or join"),
-    }
+/// What only those may start who say so.
+fn unmeant(prepared: &Prepared, yes: bool) -> Option<&'static str> {
+    let is_production = prepared.environment_name == "production";
+    (is_production && !yes).then_some("the environment is production: say --yes if you mean it")
 }
 
-async fn play(prepared: Prepared, former: Option<Folder>, options: &cli::Start) -> anyhow::Result<ExitCode> {
+/// What cannot be started, though it is no mistake in the scenario, where nobody can agree to what a fleet costs.
+pub(crate) fn refusal(prepared: &Prepared, yes: bool) -> Option<&'static str> {
+    unmeant(prepared, yes).or((prepared.environment.agents.launch == Launch::Ec2).then_some(
+        "instances are launched by `coordinator start` and `coordinator fleet up` only, where somebody agrees to what they \
+         cost: launch a fleet and play with it (--agents join)",
+    ))
+}
+
+/// The fleet that a scenario wants in its environment.
+pub(crate) fn wanted(prepared: &Prepared) -> Wanted {
+    let agents = &prepared.environment.agents;
+    let lasts = rehearsal_plan::Forecast::of(&prepared.plan).duration.unwrap_or(UNKNOWN) + BEFORE;
+    Wanted { agents: agents.count, lasts, ec2: agents.ec2.clone() }
+}
+
+/// Has somebody agree to a fleet of instances, if one is wanted. None if nobody does.
+async fn agreed(prepared: &Prepared, crew: &Crew) -> anyhow::Result<Option<Wish>> {
+    let agents = &prepared.environment.agents;
+    let is_relayed = crew.coordinator.is_some();
+    let wish = Wish { advertised: crew.advertise.clone(), is_relayed, ..Wish::default() };
+    if agents.launch != Launch::Ec2 {
+        return Ok(Some(wish));
+    }
+    ensure!(is_relayed || crew.advertise.is_some(), NOWHERE);
+    if let Some(warning) = crew.advertise.as_ref().and_then(Advertised::unreachable) {
+        log(&format!("warning: {warning}"));
+    }
+    let agreed = agree(wanted(prepared), NO_FLEET, crew.yes).await?;
+    Ok(agreed.map(|agreed| Wish { agreed: Some(Arc::new(agreed)), ..wish }))
+}
+
+async fn play(
+    prepared: Prepared,
+    former: Option<Folder>,
+    standing: Option<Home>,
+    options: &cli::Start,
+) -> anyhow::Result<ExitCode> {
     // A run that goes on has load already, whatever Consul says.
     if former.is_none()
         && let Some(fault) = unfit_target(&prepared).await
@@ -70,6 +113,13 @@ async fn play(prepared: Prepared, former: Option<Folder>, options: &cli::Start) 
         print(&[fault], &prepared.source);
         return Ok(ExitCode::Usage);
     }
+    let agents = match &former {
+        Some(_) => Wish::default(),
+        None => match agreed(&prepared, &options.crew).await? {
+            Some(wish) => Wish { standing, ..wish },
+            None => return Ok(ExitCode::Usage),
+        },
+    };
     let studio = Arc::new(Studio::new(&options.runs.out, None));
     let (server, dashboard) = doors(&studio, options.crew.dashboard)?;
     let wishes = Wishes {
@@ -77,7 +127,7 @@ async fn play(prepared: Prepared, former: Option<Folder>, options: &cli::Start) 
         at_terminal: true,
         is_served: false,
         dashboard,
-        advertise: options.crew.advertise.clone(),
+        agents,
         slow_disk: options.slow_disk,
     };
     let run = match former {
@@ -90,11 +140,22 @@ async fn play(prepared: Prepared, former: Option<Folder>, options: &cli::Start) 
 }
 
 impl Crew {
-    /// Says who plays, if the command line has something to say about it.
-    pub(crate) fn join(&self, prepared: &mut Prepared) {
+    /// Says who plays, if the command line has something to say about it; gives the fleet that does, if it is up already.
+    pub(crate) fn join(&self, prepared: &mut Prepared) -> anyhow::Result<Option<Home>> {
+        let agents = &mut prepared.environment.agents;
+        agents.ec2 = self.instances.said().or(std::mem::take(&mut agents.ec2));
         if let Some((launch, count)) = self.agents {
-            (prepared.environment.agents.launch, prepared.environment.agents.count) = (launch, count);
+            agents.launch = launch;
+            agents.count = count.unwrap_or(agents.count);
         }
+        let takes_fleet = self.fleet.is_some() || matches!(self.agents, Some((Launch::Join, None)));
+        if !takes_fleet {
+            return Ok(None);
+        }
+        let (home, record) = find_standing(&self.fleets.fleets, self.fleet.as_deref())?;
+        (agents.launch, agents.count) = (Launch::Join, record.wanted.agents);
+        agents.ec2.vcpus = Some(record.wanted.vcpus());
+        Ok(Some(home))
     }
 }
 

@@ -18,6 +18,7 @@ use rehearsal_verdict::amounts::counted;
 use rehearsal_verdict::calibration::{Search, SearchEnd, SearchTerms, Trial};
 
 use crate::exit::ExitCode;
+use crate::fleet::{Home, Wish};
 use crate::opening::Wishes;
 use crate::prepare::{Prepared, prepared_or_told};
 use crate::run::Interrupts;
@@ -39,7 +40,7 @@ const MOST: f64 = 10.0;
 /// Measures what one instance carries.
 pub fn calibrate(options: &Calibrate) -> anyhow::Result<ExitCode> {
     let Some(mut prepared) = prepared_or_told(&options.place)? else { return Ok(ExitCode::Usage) };
-    options.crew.join(&mut prepared);
+    let standing = options.crew.join(&mut prepared)?;
     let intended = match (refusal(&prepared, options.crew.yes), intend(&prepared, options)) {
         (None, Ok(intended)) => intended,
         (refusal, intended) => {
@@ -50,7 +51,7 @@ pub fn calibrate(options: &Calibrate) -> anyhow::Result<ExitCode> {
         }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.context("starting a runtime")?.block_on(perform(prepared, intended, options))
+    runtime.context("starting a runtime")?.block_on(perform(prepared, intended, standing, options))
 }
 
 /// What is going to be done.
@@ -93,11 +94,17 @@ fn intend(prepared: &Prepared, options: &Calibrate) -> Result<Intended, Vec<Prob
     }
 }
 
-async fn perform(prepared: Prepared, intended: Intended, options: &Calibrate) -> anyhow::Result<ExitCode> {
+async fn perform(
+    prepared: Prepared,
+    intended: Intended,
+    standing: Option<Home>,
+    options: &Calibrate,
+) -> anyhow::Result<ExitCode> {
     let mut interrupts = Interrupts::new()?;
     let studio = Arc::new(Studio::new(&options.runs.out, None));
     let (server, dashboard) = doors(&studio, options.crew.dashboard)?;
-    let wishes = Wishes { dashboard, advertise: options.crew.advertise.clone(), ..Wishes::default() };
+    let agents = Wish { standing, advertised: options.crew.advertise.clone(), ..Wish::default() };
+    let wishes = Wishes { dashboard, agents, ..Wishes::default() };
     let Intended { trials, search } = intended;
     let stage = Stage { prepared, trials, studio, interrupts: &mut interrupts, wishes };
     let mut account = Account::of(&stage.prepared, stage.trials.times(), search.result());

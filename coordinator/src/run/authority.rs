@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rehearsal_fleet::{Authority, IssuedCertificate, Refused};
+use rehearsal_fleet::{Authority, AuthorityError, Guest, IssuedCertificate, Refused, ServerCertificate};
 use tonic::Status;
 
 /// Its file in the run's folder. It goes with the run's last agent.
@@ -13,7 +13,7 @@ pub(crate) const AUTHORITY: &str = "authority.json";
 
 /// The authority behind a lock that is held for one call at a time, never across a wait.
 #[derive(Clone)]
-pub(super) struct SharedAuthority {
+pub(crate) struct SharedAuthority {
     authority: Arc<Mutex<Authority>>,
     folder: PathBuf,
 }
@@ -29,8 +29,23 @@ impl SharedAuthority {
     }
 
     #[allow(clippy::result_large_err)] // tonic's own type
-    pub(super) fn admit(&self, token: &str, public_key: &[u8]) -> Result<IssuedCertificate, Status> {
-        self.issue(|authority, now| authority.admit(token, public_key, now))
+    pub(super) fn check(&self, token: &str) -> Result<(), Status> {
+        self.with(|authority, now| authority.check(token, now)).map_err(denied)
+    }
+
+    #[allow(clippy::result_large_err)] // tonic's own type
+    pub(super) fn admit(&self, token: &str, public_key: &[u8], guest: &Guest) -> Result<IssuedCertificate, Status> {
+        self.issue(|authority, now| authority.admit(token, public_key, guest, now))
+    }
+
+    /// Who an agent of the fleet is.
+    pub(super) fn guest(&self, agent: u32) -> Guest {
+        self.with(|authority, _| authority.guest(agent).cloned().unwrap_or_default())
+    }
+
+    /// A certificate for another listener of this coordinator's.
+    pub(crate) fn server_certificate(&self, names: &[String]) -> Result<ServerCertificate, AuthorityError> {
+        self.with(|authority, now| authority.server_certificate(names, now))
     }
 
     #[allow(clippy::result_large_err)] // tonic's own type
@@ -48,7 +63,7 @@ impl SharedAuthority {
         how: impl FnOnce(&mut Authority, u64) -> Result<IssuedCertificate, Refused>,
     ) -> Result<IssuedCertificate, Status> {
         self.with(|authority, now| {
-            let issued = how(authority, now).map_err(|refused| Status::permission_denied(refused.to_string()))?;
+            let issued = how(authority, now).map_err(denied)?;
             // An agent may ask again: with the same key it is the same agent.
             authority.save(&self.folder).map_err(|error| Status::unavailable(error.to_string()))?;
             Ok(issued)
@@ -56,7 +71,12 @@ impl SharedAuthority {
     }
 }
 
+#[allow(clippy::needless_pass_by_value)] // it is what errors are mapped by
+fn denied(refused: Refused) -> Status {
+    Status::permission_denied(refused.to_string())
+}
+
 /// Seconds since 1970.
-pub(super) fn now_unix() -> u64 {
+pub(crate) fn now_unix() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -2,22 +2,24 @@
 
 use std::sync::Arc;
 
-use rehearsal_fleet::Exit;
+use rehearsal_ec2::meter::Due;
+use rehearsal_fleet::{End, Exit, Guest};
 use rehearsal_link::Assignment;
 use rehearsal_link::coordinator::Event;
 use rehearsal_metrics::Interval;
 use rehearsal_plan::AgentNumber;
-use rehearsal_report::view::EventKind;
+use rehearsal_report::view::{EventKind, RunState};
 
 use super::conductor::Conductor;
 use super::lifecycle;
 use super::services::Arrival;
+use crate::fleet::Spent;
 
 impl Conductor {
     pub(super) fn on_arrival(&mut self, arrival: Arrival) -> Option<Event<Interval>> {
         match arrival {
-            Arrival::Joined { agent, instance, stored } => {
-                let event = self.enter(agent, instance);
+            Arrival::Joined { agent, guest, stored } => {
+                let event = self.enter(agent, &guest);
                 self.keeper.tell(stored);
                 event
             }
@@ -36,10 +38,16 @@ impl Conductor {
         }
     }
 
-    fn enter(&mut self, agent: AgentNumber, instance: String) -> Option<Event<Interval>> {
-        let member = self.roster.enter(agent, instance, self.settings.weights.as_deref()).clone();
+    /// Enters an agent, unless it is in the roster already.
+    fn enter(&mut self, agent: AgentNumber, guest: &Guest) -> Option<Event<Interval>> {
+        if self.roster.get(agent).is_some() {
+            return None;
+        }
+        let players = self.settings.gathering.players;
+        let member = self.roster.enter(agent, guest, self.settings.weights.as_deref(), players).clone();
         self.keeper.member(agent, &member);
-        self.tell(EventKind::Agent, &member.id, "joined".to_owned());
+        let text = if member.weight == 0 { "joined, and waits as a spare" } else { "joined" };
+        self.tell(EventKind::Agent, &member.id, text.to_owned());
         self.assignment_of(agent)
     }
 
@@ -56,13 +64,52 @@ impl Conductor {
 
     pub(super) fn on_exit(&mut self, exit: &Exit) -> Option<Event<Interval>> {
         let agent = self.roster.of_instance(&exit.instance);
-        let status = exit.status.as_ref().map_or_else(ToString::to_string, ToString::to_string);
         let Some(agent) = agent else {
-            let text = format!("an agent ended before it had joined ({status}); its log is in the run's folder");
+            if matches!(exit.end, End::Dismissed(_)) {
+                return None; // nobody counts on it
+            }
+            let text = match &exit.end {
+                End::Process(_) => {
+                    format!("an agent ended before it had joined ({}); its log is in the run's folder", exit.end)
+                }
+                End::Instance(how) | End::Dismissed(how) => {
+                    format!(
+                        "{} ended before its agent had joined: {how}; did it reach this coordinator?",
+                        exit.instance
+                    )
+                }
+            };
+            self.note(EventKind::Agent, "fleet".to_owned(), text.clone());
             self.go(lifecycle::Event::Vanished(text));
             return None;
         };
-        Some(self.ended(agent, &format!("({status})")))
+        if self.life.state == RunState::Gathering && !matches!(exit.end, End::Dismissed(_)) {
+            // It is waited for no longer.
+            self.go(lifecycle::Event::Vanished(format!(
+                "{} ended before the start ({})",
+                self.roster.name(agent),
+                exit.end
+            )));
+        }
+        Some(self.ended(agent, &format!("({})", exit.end)))
+    }
+
+    /// Tells that the run begins with fewer agents than were wanted: each of them plays more users.
+    pub(super) fn tell_of_missing(&mut self) {
+        let (here, wanted) = (self.roster.alive(), self.settings.gathering.players);
+        if here < wanted {
+            let more = wanted as f64 / here as f64;
+            let text = format!("{here} of {wanted} agents came: each plays {more:.2} times the users it was to play");
+            self.note(EventKind::Agent, "fleet".to_owned(), text);
+        }
+    }
+
+    /// What the fleet has cost is told, and ends the load before its budget is passed.
+    pub(super) fn on_spending(&mut self, spent: &Spent) {
+        self.note(EventKind::Run, "fleet".to_owned(), spent.to_string());
+        if spent.due >= Due::Drain {
+            self.go(lifecycle::Event::OutOfBudget(spent.to_string()));
+        }
     }
 
     /// Notes that the process of an agent has ended.

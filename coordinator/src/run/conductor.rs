@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rehearsal_engine::RunClock;
-use rehearsal_fleet::{Exit, Local};
+use rehearsal_fleet::Exit;
 use rehearsal_link::coordinator::{CoordinatorConfig, Event, Opening};
 use rehearsal_link::{CoordinatorEnd, Epoch, Session, StopKind};
 use rehearsal_metrics::{Interval, Limits, Timeline};
@@ -35,6 +35,7 @@ use super::roster::Roster;
 use super::services::Arrival;
 use super::showing::Showing;
 use crate::archive::CORES;
+use crate::fleet::{Crew, Spent};
 use crate::scaler::Watching;
 
 /// That of the coordinator that started the run.
@@ -53,6 +54,8 @@ pub(crate) struct Ears<'a> {
     pub(crate) inbox: mpsc::Receiver<Arrival>,
     /// The launcher.
     pub(crate) exits: mpsc::Receiver<Exit>,
+    /// The meter of a fleet that costs something.
+    pub(crate) spending: mpsc::Receiver<Spent>,
     /// Operators, by way of the API and the terminal.
     pub(crate) doors: &'a mut Doors,
     /// Consul, if the target's instances are followed there.
@@ -94,7 +97,8 @@ pub struct Conductor {
     /// The service that is the target, and what is known of its instances, if it is one that is followed.
     pub(super) service: String,
     pub(super) known: Option<Known>,
-    pub(super) launcher: Local,
+    /// Whoever launched the agents.
+    pub(super) crew: Crew,
     pub(super) keeper: Keeper,
     pub(super) showing: Showing,
 }
@@ -105,14 +109,14 @@ impl Conductor {
         settings: Settings,
         clock: Arc<RunClock>,
         director: Director,
-        launcher: Local,
+        crew: Crew,
         keeper: Keeper,
         showing: Showing,
         scaler: Watching,
     ) -> Self {
         let config = CoordinatorConfig { epoch: FIRST_EPOCH, lease: settings.lease, takeover: settings.plan.takeover };
         Self {
-            life: Lifecycle::new(settings.agents, settings.is_joined),
+            life: Lifecycle::new(settings.gathering),
             is_over: false,
             looked_at: clock.now(),
             is_paused: false,
@@ -135,7 +139,7 @@ impl Conductor {
             scaler,
             service: String::new(),
             known: None,
-            launcher,
+            crew,
             keeper,
             showing,
             clock,
@@ -156,8 +160,10 @@ impl Conductor {
             let event = tokio::select! {
                 // What agents say, and their coming and going.
                 Some(arrival) = ears.inbox.recv() => self.on_arrival(arrival),
-                // A local agent's process has ended.
+                // What ran an agent has ended.
                 Some(exit) = ears.exits.recv() => self.on_exit(&exit),
+                // The fleet has cost a good part of what it may.
+                Some(spent) = ears.spending.recv() => { self.on_spending(&spent); None }
                 // A cue's function has returned.
                 Some(done) = self.cue_done.1.recv() => { self.on_cue_done(done); None }
                 // An operator wants something.
@@ -250,11 +256,12 @@ impl Conductor {
     }
 
     pub(super) fn arm(&mut self) {
+        self.tell_of_missing();
         self.handle(Some(Event::Arm(Opening {
             loads: self.settings.plan.scenarios.iter().map(|scenario| scenario.load.clone()).collect(),
             slots: SLOTS,
             seed: self.settings.seed,
-            quorum: self.settings.agents,
+            quorum: self.settings.gathering.least,
             within: ARMING,
         })));
     }

@@ -1,7 +1,6 @@
-//! How a run is ended from outside: the operator's signals, and the end of agents that are left.
+//! How a run is ended from outside: the operator's signals.
 
-use anyhow::{Context as _, bail};
-use rehearsal_fleet::{Launcher as _, Local};
+use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Ctrl-C, SIGTERM and a terminal that is closed mean the same.
@@ -28,14 +27,4 @@ impl Interrupts {
             _ = self.hang_up.recv() => {}
         }
     }
-}
-
-/// Ends what a launcher started; agents that were told goodbye have ended by themselves.
-pub async fn end_agents(mut launcher: Local) -> anyhow::Result<()> {
-    let left: Vec<_> = launcher.list().await?.into_iter().map(|launched| launched.instance).collect();
-    launcher.terminate(&left).await?;
-    if !launcher.list().await?.is_empty() {
-        bail!("some agents could not be ended");
-    }
-    Ok(())
 }

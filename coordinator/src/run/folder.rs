@@ -99,10 +99,7 @@ impl Folder {
     }
 
     fn write_for(&self, name: &str, content: &[u8], mode: u32) -> anyhow::Result<()> {
-        let (path, part) = (self.0.join(name), self.0.join(format!(".{name}.part")));
-        let options = || fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&part);
-        let written = options().and_then(|mut file| file.write_all(content)).and_then(|()| fs::rename(&part, &path));
-        written.with_context(|| format!("writing {}", path.display()))
+        replace(&self.0.join(name), content, mode)
     }
 
     /// Leaves word how the running run is reached; for its owner's eyes only.
@@ -130,6 +127,15 @@ impl Folder {
     pub fn delete(self) -> anyhow::Result<()> {
         fs::remove_dir_all(&self.0).with_context(|| format!("deleting {}", self.0.display()))
     }
+}
+
+/// Writes a file whole, or leaves what was there.
+pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> anyhow::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let part = path.with_file_name(format!(".{name}.part"));
+    let options = || fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&part);
+    let written = options().and_then(|mut file| file.write_all(content)).and_then(|()| fs::rename(&part, path));
+    written.with_context(|| format!("writing {}", path.display()))
 }
 
 #[cfg(test)]

@@ -4,14 +4,17 @@
 //! |---|---|---|---|
 //! | `Launching` | `Launched` | `Gathering` | |
 //! | `Gathering` | `Joined`, all of them | `Armed` | arm |
-//! | `Gathering` | its time is up, or an agent `Vanished` | `Failed` | end |
+//! | `Gathering` | its time is up, and the fewest that will do are there | `Armed` | arm |
+//! | `Gathering` | its time is up otherwise | `Failed` | end |
+//! | `Gathering` | an agent `Vanished` that can be done without | `Gathering`, for one fewer | |
+//! | `Gathering` | another agent `Vanished` | `Failed` | end |
 //! | `Armed` | `Started` | `Running` | |
 //! | `Armed` | `NotStarted` | `Failed` | end |
 //! | before `Running` | stop | `Cancelled` | end |
 //! | before `Running` | any other command | | refuse |
 //! | `Running` | pause, resume, scale, cue | | perform it, or refuse what makes no sense now |
 //! | `Running` | stop | `Stopping` | stop, gracefully or hard |
-//! | `Running` | `LoadOver` | `Stopping` | stop gracefully |
+//! | `Running` | `LoadOver`, `OutOfBudget` | `Stopping` | stop gracefully |
 //! | `Running` | `StoppedBefore` | `Stopping` | stop likewise |
 //! | `Stopping` | stop now, after a graceful stop | `Stopping` | stop hard |
 //! | `Stopping` | `UsersGone` | `Collecting` | |
@@ -32,14 +35,46 @@ use rehearsal_report::view::RunState;
 
 use super::outcome::Ending;
 
-/// How long agents may take to join that were launched.
+/// How long agents of this machine may take to join.
 const JOINING: Duration = Duration::from_secs(30);
+/// The same for instances, which boot first and download their agent.
+const BOOTING: Duration = Duration::from_secs(5 * 60);
 /// How long the run waits for agents that come by themselves: somebody has to start them.
 const WAITING: Duration = Duration::from_secs(1_800);
 /// How long users may take to leave: 5 s for calls, 5 s for closing handshakes, and time to hand in the numbers.
 const COLLECTING: Duration = Duration::from_secs(20);
 /// The same after a hard stop, which waits for no handshake.
 const COLLECTING_HARD: Duration = Duration::from_secs(5);
+
+/// How many agents a run starts with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gathering {
+    /// As many as are expected.
+    pub wanted: usize,
+    /// How many are to play; those beyond are spares.
+    pub players: usize,
+    /// With fewer it does not start.
+    pub least: usize,
+    /// How long they may take.
+    pub within: Duration,
+}
+
+impl Gathering {
+    /// All of these processes of this machine.
+    pub fn local(agents: usize) -> Self {
+        Self { wanted: agents, players: agents, least: agents, within: JOINING }
+    }
+
+    /// All of these, whoever starts them.
+    pub fn by_themselves(agents: usize) -> Self {
+        Self { wanted: agents, players: agents, least: agents, within: WAITING }
+    }
+
+    /// These instances, or most of them; those over `players` are spares.
+    pub fn instances(wanted: usize, players: usize, least: usize) -> Self {
+        Self { wanted, players, least: least.min(wanted).max(1), within: BOOTING }
+    }
+}
 
 /// Where a run is on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,9 +86,10 @@ pub(crate) struct Lifecycle {
     pub(super) stop: Option<StopKind>,
     /// Why the load ended, as far as it is known.
     pub(super) ending: Ending,
-    /// Agents that must join before the start, and how long they may take.
-    wanted: usize,
-    joining: Duration,
+    /// Agents that are to join before the start.
+    gathering: Gathering,
+    /// How many have.
+    joined: usize,
     /// When the patience of the present state ends.
     until: Option<RunTime>,
 }
@@ -75,6 +111,8 @@ pub(super) enum Event {
     Command(Command),
     /// The plan is through, or something in it ends the load.
     LoadOver,
+    /// The fleet has cost nearly what it may.
+    OutOfBudget(String),
     /// Agents were stopped by a former life of the coordinator, which died before it could write that down.
     StoppedBefore(StopKind),
     /// No user is left.
@@ -106,10 +144,9 @@ pub(super) enum Effect {
 
 impl Lifecycle {
     /// A run whose agents are about to be launched, or come by themselves.
-    pub(super) fn new(wanted: usize, is_joined: bool) -> Self {
+    pub(super) fn new(gathering: Gathering) -> Self {
         let (state, ending) = (RunState::Launching, Ending::ByItself);
-        let joining = if is_joined { WAITING } else { JOINING };
-        Self { state, paused: false, stop: None, ending, wanted, joining, until: None }
+        Self { state, paused: false, stop: None, ending, gathering, joined: 0, until: None }
     }
 
     /// A run whose coordinator has come back. Agents have `redial` to find it again.
@@ -121,7 +158,7 @@ impl Lifecycle {
         now: RunTime,
     ) -> Self {
         let until = match state {
-            RunState::Gathering => Some(now + self.joining),
+            RunState::Gathering => Some(now + self.gathering.within),
             RunState::Stopping => Some(now + redial + COLLECTING),
             _ => None,
         };
@@ -141,19 +178,28 @@ impl Lifecycle {
             }
             (_, Event::Fault(text) | Event::NotStarted(text)) => self.fail(text),
             (Draft | Launching, Event::Launched) => {
-                let until = Some(now + self.joining);
+                let until = Some(now + self.gathering.within);
                 (Self { state: Gathering, until, ..self }, vec![])
             }
-            (Gathering, Event::Joined(agents)) if agents >= self.wanted => {
-                (Self { state: Armed, until: None, ..self }, vec![Effect::Arm])
+            (Gathering, Event::Joined(agents)) if agents >= self.gathering.wanted => self.arm(),
+            (Gathering, Event::Joined(joined)) => (Self { joined, ..self }, vec![]),
+            (Gathering, Event::Vanished(_)) if self.gathering.wanted > self.gathering.least => {
+                let gathering = self.gathering;
+                (Self { gathering: self::Gathering { wanted: gathering.wanted - 1, ..gathering }, ..self }, vec![])
             }
             (Gathering, Event::Vanished(text)) => self.fail(text),
+            (Gathering, Event::Tick) if self.is_late(now) && self.joined >= self.gathering.least => self.arm(),
             (Gathering, Event::Tick) if self.is_late(now) => {
-                let text = format!("fewer than {} agents joined within {} s", self.wanted, self.joining.as_secs());
+                let self::Gathering { wanted, least, within, .. } = self.gathering;
+                let musts = if least < wanted { format!(", and {least} are a must") } else { String::new() };
+                let text = format!("{} of {wanted} agents joined within {} s{musts}", self.joined, within.as_secs());
                 self.fail(text)
             }
             (Armed, Event::Started) => (Self { state: Running, ..self }, vec![]),
             (Running, Event::LoadOver) => self.stop(StopKind::Graceful, now),
+            (Running, Event::OutOfBudget(why)) => {
+                Self { ending: Ending::Fault(why), ..self }.stop(StopKind::Graceful, now)
+            }
             (Running, Event::StoppedBefore(kind)) => Self { ending: Ending::Operator, ..self }.stop(kind, now),
             (Stopping, Event::UsersGone) => (Self { state: Collecting, ..self }, vec![]),
             (Stopping | Collecting, Event::AllIn) => (Self { state: Collecting, ..self }, vec![Effect::End]),
@@ -198,6 +244,10 @@ impl Lifecycle {
             }
             _ => self.refuse("the run has not started: wait for its first second"),
         }
+    }
+
+    fn arm(self) -> (Self, Vec<Effect>) {
+        (Self { state: RunState::Armed, until: None, ..self }, vec![Effect::Arm])
     }
 
     fn stop(self, kind: StopKind, now: RunTime) -> (Self, Vec<Effect>) {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use rehearsal_fleet::Local;
 use rehearsal_link::{Assignment, LeaseTerms};
 use rehearsal_metrics::{CueFiring, Timeline};
 use rehearsal_plan::{AgentNumber, Plan, RunTime};
@@ -11,8 +10,9 @@ use rehearsal_store::{Store, StoreError};
 use rehearsal_verdict::Breach;
 
 use super::cues::Fired;
-use super::lifecycle::Lifecycle;
+use super::lifecycle::{Gathering, Lifecycle};
 use super::roster::Member;
+use crate::fleet::Crew;
 use crate::scaler::Seen;
 
 /// What a conductor is given.
@@ -26,15 +26,13 @@ pub struct Settings {
     /// What each agent gets, but for its own name.
     pub assignment: Assignment,
     /// How many agents there will be.
-    pub agents: usize,
+    pub gathering: Gathering,
     /// Cores that each of them has.
     pub cores: u32,
     /// Their weights in the order of joining; equal without.
     pub weights: Option<Vec<u32>>,
     /// How long they may make load without the coordinator.
     pub lease: LeaseTerms,
-    /// They come by themselves: the run waits for them.
-    pub is_joined: bool,
     /// The system under test is the demo in this process, which ends with it.
     pub hosts_demo: bool,
 }
@@ -78,8 +76,8 @@ pub struct Outcome {
     pub(crate) life: Lifecycle,
     /// Things that happened and should be known.
     pub notes: Vec<Note>,
-    /// The launcher, for ending what is left.
-    pub launcher: Local,
+    /// Whoever launched the agents, for ending what is left.
+    pub(crate) crew: Crew,
     /// Its database with all of this in it, unless the disk refused.
     pub(crate) store: Result<Store, StoreError>,
 }

@@ -21,6 +21,7 @@ use super::keeping::{NOTE, SEEN};
 use super::outcome::{Ending, Note};
 use super::roster::Member;
 use crate::archive::{STATE, event_row};
+use crate::fleet::{Advertised, Home};
 use crate::scaler::Look;
 
 /// The name of the fact: which life of the coordinator performs the run.
@@ -39,8 +40,12 @@ pub(crate) struct Stage {
     pub(crate) common: Value,
     /// Where agents join, and where they dial.
     pub(crate) listeners: [SocketAddr; 2],
+    /// Whether others than agents of this machine are to reach them.
+    pub(crate) is_public: bool,
     /// The host by which agents elsewhere reach the coordinator.
-    pub(crate) advertise: Option<String>,
+    pub(crate) advertised: Option<Advertised>,
+    /// Where the fleet is kept that plays, if it stood before the run.
+    pub(crate) fleet: Option<Home>,
 }
 
 /// The name of the fact that holds the [`Stage`].

@@ -13,8 +13,8 @@ use super::lifecycle::Lifecycle;
 use super::past::Past;
 
 impl Conductor {
-    /// Takes up a run. `alive` are the launcher's agents that still run.
-    pub(crate) fn resume(mut self, past: Past, alive: &[Launched]) -> Self {
+    /// Takes up a run. `alive` are the launcher's agents that still run, if it can tell.
+    pub(crate) fn resume(mut self, past: Past, alive: Option<&[Launched]>) -> Self {
         let now = self.now();
         let settings = &self.settings;
         let config = CoordinatorConfig { epoch: past.epoch, lease: settings.lease, takeover: settings.plan.takeover };
@@ -22,7 +22,7 @@ impl Conductor {
         let (state, stop) = (past.state(), past.saved.stop);
         // Half of it for agents to find the way back, half for those that do not at once.
         let redial = settings.lease.lease;
-        self.life = Lifecycle::new(settings.agents, settings.is_joined).resumed(state, (paused, stop), redial, now);
+        self.life = Lifecycle::new(settings.gathering).resumed(state, (paused, stop), redial, now);
         self.is_paused = paused;
         self.end = CoordinatorEnd::resume(config, past.saved, now);
         self.timeline = past.timeline;
@@ -67,11 +67,9 @@ impl Conductor {
         }
     }
 
-    /// Agents of this machine that ended while nobody looked.
-    fn note_ended(&mut self, alive: &[Launched]) {
-        if self.settings.is_joined {
-            return;
-        }
+    /// Agents that ended while nobody looked.
+    fn note_ended(&mut self, alive: Option<&[Launched]>) {
+        let Some(alive) = alive else { return };
         let alive: BTreeSet<&InstanceId> = alive.iter().map(|launched| &launched.instance).collect();
         let gone = self.roster.iter().filter(|(_, member)| !member.ended && !alive.contains(&member.instance));
         let gone: Vec<AgentNumber> = gone.map(|(agent, _)| agent).collect();

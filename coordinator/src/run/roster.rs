@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rehearsal_fleet::InstanceId;
+use rehearsal_fleet::{Guest, InstanceId};
 use rehearsal_link::PresenceState;
 use rehearsal_plan::AgentNumber;
 use rehearsal_store::Life;
@@ -16,7 +16,7 @@ pub struct Member {
     pub instance: InstanceId,
     /// Where it runs.
     pub region: String,
-    /// Its share of the load beside the others' weights.
+    /// Its share of the load beside the others' weights; 0 for a spare.
     pub weight: u32,
     /// Its process has ended.
     pub ended: bool,
@@ -35,14 +35,26 @@ pub(super) struct Roster {
 }
 
 impl Roster {
-    /// Enters an agent that was admitted; the order of joining gives the names and the weights.
-    pub(super) fn enter(&mut self, agent: AgentNumber, instance: String, weights: Option<&[u32]>) -> &Member {
+    /// Enters an agent that was admitted; the order of joining gives the names and the weights. After so many `players`
+    /// come spares.
+    pub(super) fn enter(
+        &mut self,
+        agent: AgentNumber,
+        guest: &Guest,
+        weights: Option<&[u32]>,
+        players: usize,
+    ) -> &Member {
         let place = self.members.len();
-        let weight = weights.and_then(|weights| weights.get(place)).copied().unwrap_or(1);
+        // Those of a former life of the coordinator that have ended play no more.
+        let playing = self.members.values().filter(|member| !member.ended && member.weight > 0).count();
+        let weight = match weights.and_then(|weights| weights.get(place)) {
+            Some(weight) => *weight,
+            None => u32::from(playing < players),
+        };
         self.members.entry(agent).or_insert_with(|| Member {
             id: format!("agent-{}", place + 1),
-            instance: InstanceId(instance),
-            region: "local".to_owned(),
+            instance: InstanceId(guest.instance.clone()),
+            region: if guest.region.is_empty() { "local".to_owned() } else { guest.region.clone() },
             weight,
             ended: false,
             presence: None,
@@ -73,9 +85,10 @@ impl Roster {
         self.members.iter().find(|(_, member)| member.instance == *instance).map(|(agent, _)| *agent)
     }
 
-    /// How many have joined and not ended.
+    /// How many have joined and not ended, or left.
     pub(super) fn alive(&self) -> usize {
-        self.members.values().filter(|member| !member.ended).count()
+        let has_left = |member: &Member| member.ended || member.presence == Some(PresenceState::Ended);
+        self.members.values().filter(|member| !has_left(member)).count()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (AgentNumber, &Member)> {

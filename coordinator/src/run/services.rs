@@ -2,7 +2,7 @@
 //!
 //! They decide only who may speak; what is said goes to the conductor's inbox.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,34 +11,40 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use rehearsal_engine::RunClock;
-use rehearsal_fleet::Authority;
+use rehearsal_fleet::{Authority, Door, Guest, GuestList, InstanceId, Token};
 use rehearsal_link::{Session, ToCoordinator};
 use rehearsal_metrics::Interval;
 use rehearsal_plan::AgentNumber;
 use rehearsal_proto::tls::{SERVER_NAME, join_server, link_server};
 use rehearsal_proto::v1::{self, join_server::JoinServer, link_server::LinkServer};
 use rehearsal_proto::{LARGEST_MESSAGE, join::JoinBlob};
+use rehearsal_relay::Incoming;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::transport::Server;
+use tonic::transport::server::{Connected, Router};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::authority::{AUTHORITY, SharedAuthority, now_unix};
+use crate::fleet::Advertised;
+use crate::serve::log;
 
 /// Messages to one agent that wait for its network; an agent that falls behind by this much is cut off.
 const WAITING: usize = 256;
-/// How long a token is good. A run's agents join in its first minute.
-const TOKEN_S: u64 = 3_600;
+/// How long an agent waits at the door for its launcher to know it. Then it asks again.
+const AT_THE_DOOR: Duration = Duration::from_secs(5);
 /// Joins a second. A fleet of a thousand joins in ten seconds, and guessing tokens is hopeless anyway.
 const JOINS_PER_SECOND: u32 = 100;
 
 /// What the services tell the conductor.
 pub(crate) enum Arrival {
-    /// An agent was admitted by token; it is told so when that is written down.
-    Joined { agent: AgentNumber, instance: String, stored: oneshot::Sender<()> },
+    /// An agent was admitted by token, or was admitted to the fleet before and comes for this run; it is told so when that
+    /// is written down.
+    Joined { agent: AgentNumber, guest: Guest, stored: oneshot::Sender<()> },
     /// A connection of an admitted agent; messages to it go through `outgoing`.
     Connected { session: Session, outgoing: mpsc::Sender<Result<v1::CoordinatorMessage, Status>> },
     /// An agent said something.
@@ -51,6 +57,8 @@ pub(crate) enum Arrival {
 pub(crate) struct Services {
     /// What agents need to come.
     pub(crate) blob: JoinBlob,
+    /// The fleet's authority.
+    authority: SharedAuthority,
     stop: Vec<oneshot::Sender<()>>,
 }
 
@@ -58,6 +66,8 @@ pub(crate) struct Services {
 pub(crate) struct Listeners {
     join: TcpListener,
     link: TcpListener,
+    /// Where agents come in by way of a relay, too: those who join, and those who dial.
+    relayed: Option<[Incoming; 2]>,
 }
 
 impl Listeners {
@@ -67,9 +77,15 @@ impl Listeners {
         let host = if is_public { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
         let [join, link] = known.unwrap_or([SocketAddr::from((host, 0)); 2]);
         let listen = async |address| {
-            TcpListener::bind(address).await.with_context(|| format!("listening for agents at {address}"))
+            let why = if known.is_some() { ", where they look for it; does another run play with them?" } else { "" };
+            TcpListener::bind(address).await.with_context(|| format!("listening for agents at {address}{why}"))
         };
-        Ok(Self { join: listen(join).await?, link: listen(link).await? })
+        Ok(Self { join: listen(join).await?, link: listen(link).await?, relayed: None })
+    }
+
+    /// The same for agents that come through a relay.
+    pub(crate) fn and_relayed(self, incoming: [Incoming; 2]) -> Self {
+        Self { relayed: Some(incoming), ..self }
     }
 
     /// Where agents join, and where they dial.
@@ -79,63 +95,91 @@ impl Listeners {
     }
 }
 
-/// For whom the services are.
-pub(crate) struct Guests<'a> {
-    /// The fleet's name.
-    pub(crate) fleet: &'a str,
+/// A fleet as agents meet it at the door.
+pub(crate) struct Fleet<'a> {
+    /// Its name.
+    pub(crate) name: &'a str,
     /// Where its authority is kept, or is to be kept.
     pub(crate) folder: &'a Path,
-    /// How many agents the token of the blob admits.
+    /// By which host, and at which ports, agents reach this coordinator, if it is not at this machine's own.
+    pub(crate) advertised: Option<&'a Advertised>,
+    /// Whether its agents wait for another run when one is over.
+    pub(crate) stays: bool,
+    /// For whom the blob is; none if all agents have theirs.
+    pub(crate) invited: Option<Invited>,
+}
+
+/// For whom a token is.
+pub(crate) struct Invited {
+    /// How many agents it admits.
     pub(crate) uses: u32,
-    /// The host by which agents reach this coordinator, if it is not this machine's own.
-    pub(crate) advertise: Option<&'a str>,
+    /// For how long.
+    pub(crate) holds: Duration,
 }
 
 impl Services {
-    /// Serves agents. The authority is the folder's, so that agents of a former life of this coordinator are known.
+    /// Serves agents. The authority is the folder's, so that agents of a former life of this coordinator, or of a former run
+    /// with the same fleet, are known. Who comes is told to `inbox`; who may come, `list` says.
     pub(crate) async fn start(
         listeners: Listeners,
-        guests: Guests<'_>,
+        fleet: Fleet<'_>,
+        list: watch::Receiver<GuestList>,
         clock: Arc<RunClock>,
         inbox: mpsc::Sender<Arrival>,
     ) -> anyhow::Result<Self> {
-        let Guests { fleet, folder, uses, advertise } = guests;
+        let Fleet { name, folder, advertised, stays, invited } = fleet;
         let mut authority = match folder.join(AUTHORITY).exists() {
             true => Authority::load(folder)?,
-            false => Authority::create(fleet, now_unix()).context("making the fleet's authority")?,
+            false => Authority::create(name, now_unix()).context("making the fleet's authority")?,
         };
-        let token = authority.token(now_unix() + TOKEN_S, uses)?;
+        let token = match invited {
+            Some(Invited { uses, holds }) => authority.token(now_unix() + holds.as_secs(), uses)?,
+            None => Token { secret: String::new(), expires_unix: 0 },
+        };
         let names = [SERVER_NAME.to_owned(), "localhost".to_owned(), Ipv4Addr::LOCALHOST.to_string()];
         let certificate = authority.server_certificate(&names, now_unix())?;
         let ca = authority.certificate().to_vec();
         authority.save(folder)?;
         let authority = SharedAuthority::new(authority, folder);
-        let reached = |address: SocketAddr| match advertise {
-            Some(host) => format!("{host}:{}", address.port()),
-            None => address.to_string(),
+        let own = listeners.addresses()?;
+        let ports = advertised.and_then(Advertised::listeners).unwrap_or(own).map(|address| address.port());
+        let [join_address, link_address] = match advertised {
+            Some(Advertised { host, .. }) => ports.map(|port| format!("{host}:{port}")),
+            None => own.map(|address| address.to_string()),
         };
-        let [join_address, link_address] = listeners.addresses()?.map(reached);
 
-        let join = JoinService { authority: authority.clone(), inbox: inbox.clone(), pace: Mutex::new(Pace::new()) };
+        let pace = Arc::new(Mutex::new(Pace::new()));
+        let join = JoinService { authority: authority.clone(), list, inbox: inbox.clone(), pace };
         let join = Server::builder()
             .tls_config(join_server(&certificate.chain, &certificate.key))?
             .add_service(JoinServer::new(join));
-        let link = LinkService { authority, inbox, clock, sessions: AtomicU64::new(1) };
+        let link = LinkService { authority: authority.clone(), inbox, clock, sessions: AtomicU64::new(1) };
         let link =
             LinkServer::new(link).max_decoding_message_size(LARGEST_MESSAGE).max_encoding_message_size(LARGEST_MESSAGE);
         let tls = link_server(&ca, &certificate.chain, &certificate.key);
         let link = Server::builder().tcp_nodelay(true).tls_config(tls)?.add_service(link);
-        let stop_join = serve(join, listeners.join);
-        let stop_link = serve(link, listeners.link);
+        let mut stop = vec![
+            serve(join.clone(), TcpListenerStream::new(listeners.join)),
+            serve(link.clone(), TcpListenerStream::new(listeners.link)),
+        ];
+        if let Some([joining, dialling]) = listeners.relayed {
+            stop.extend([serve(join, joining), serve(link, dialling)]);
+        }
         let blob = JoinBlob {
             coordinators: vec![join_address],
             link: vec![link_address],
             ca_der: ca,
             token: token.secret,
             expires_unix: token.expires_unix,
-            fleet: fleet.to_owned(),
+            fleet: name.to_owned(),
+            stays,
         };
-        Ok(Self { blob, stop: vec![stop_join, stop_link] })
+        Ok(Self { blob, authority, stop })
+    }
+
+    /// The fleet's authority.
+    pub(crate) fn authority(&self) -> &SharedAuthority {
+        &self.authority
     }
 
     /// Stops listening; open connections end when the agents hang up.
@@ -146,14 +190,18 @@ impl Services {
     }
 }
 
-fn serve(router: tonic::transport::server::Router, listener: TcpListener) -> oneshot::Sender<()> {
+/// Serves whoever comes in, until it is told to stop.
+fn serve<I>(router: Router, incoming: impl Stream<Item = std::io::Result<I>> + Send + 'static) -> oneshot::Sender<()>
+where
+    I: AsyncRead + AsyncWrite + Connected<ConnectInfo: Clone + Send + Sync> + Unpin + Send + 'static,
+{
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(async move {
         let until_stopped = async {
             let _ = stopped.await;
         };
         // An accept that fails is retried inside; the server ends only with its listener.
-        let _ = router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), until_stopped).await;
+        let _ = router.serve_with_incoming_shutdown(incoming, until_stopped).await;
     });
     stop
 }
@@ -178,8 +226,34 @@ impl Pace {
 
 struct JoinService {
     authority: SharedAuthority,
+    list: watch::Receiver<GuestList>,
     inbox: mpsc::Sender<Arrival>,
-    pace: Mutex<Pace>,
+    pace: Arc<Mutex<Pace>>,
+}
+
+impl JoinService {
+    /// Where an agent runs, if its launcher vouches for it.
+    #[allow(clippy::result_large_err)] // tonic's own type
+    async fn vouched(&self, instance: &InstanceId, from: IpAddr) -> Result<Option<String>, Status> {
+        let mut list = self.list.clone();
+        let decided = list.wait_for(|list| list.door(instance, from) != Door::NotYet);
+        let door = match timeout(AT_THE_DOOR, decided).await {
+            Ok(Ok(list)) => list.door(instance, from),
+            Ok(Err(_)) | Err(_) => Door::NotYet,
+        };
+        match door {
+            Door::Open(region) => Ok(region),
+            Door::NotYet => {
+                Err(Status::unavailable(format!("{instance} is not known yet as one of the fleet's: try again")))
+            }
+            Door::Shut => {
+                log(&format!(
+                    "warning: {from} was refused: it has the fleet's token and says that it is {instance}, which is elsewhere"
+                ));
+                Err(Status::permission_denied(format!("admitting an agent: {instance} does not come from {from}")))
+            }
+        }
+    }
 }
 
 #[tonic::async_trait]
@@ -190,17 +264,27 @@ impl v1::join_server::Join for JoinService {
             return Err(Status::resource_exhausted("too many agents are joining: try again"));
         }
         tokio::time::sleep(wait).await;
-        let request = request.into_inner();
-        check_build(&request.build)?;
-        let issued = self.authority.admit(&request.token, &request.public_key)?;
-        let (stored, is_stored) = oneshot::channel();
-        let joined = Arrival::Joined { agent: AgentNumber(issued.agent), instance: request.instance, stored };
-        let over = || Status::unavailable("the run is over");
-        self.inbox.send(joined).await.map_err(|_| over())?;
-        // An agent that got no answer asks again and is the same one; one that nobody remembers would never play.
-        is_stored.await.map_err(|_| over())?;
+        let from = request.remote_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
+        let v1::JoinRequest { token, public_key, build, instance, region, .. } = request.into_inner();
+        check_build(&build)?;
+        // Strangers wait for nothing.
+        self.authority.check(&token)?;
+        let is_vouched = matches!(*self.list.borrow(), GuestList::Named(_));
+        let known = self.vouched(&InstanceId(instance.clone()), from).await?;
+        let guest = Guest { instance, region: known.unwrap_or(region), is_vouched };
+        let issued = self.authority.admit(&token, &public_key, &guest)?;
+        enter(&self.inbox, AgentNumber(issued.agent), guest).await?;
         Ok(Response::new(reply(issued)))
     }
+}
+
+/// Has an agent entered into the run. One that got no answer asks again and is the same one; one that nobody remembers
+/// would never play.
+async fn enter(inbox: &mpsc::Sender<Arrival>, agent: AgentNumber, guest: Guest) -> Result<(), Status> {
+    let (stored, is_stored) = oneshot::channel();
+    let over = || Status::unavailable("the run is over");
+    inbox.send(Arrival::Joined { agent, guest, stored }).await.map_err(|_| over())?;
+    is_stored.await.map_err(|_| over())
 }
 
 /// A cluster of different builds would measure different things.
@@ -216,7 +300,8 @@ fn check_build(build: &str) -> Result<(), Status> {
 }
 
 fn reply(issued: rehearsal_fleet::IssuedCertificate) -> v1::JoinReply {
-    v1::JoinReply { certificate_chain: issued.chain, agent: issued.agent, expires_unix: issued.expires_unix }
+    let holds_s = issued.expires_unix.saturating_sub(now_unix());
+    v1::JoinReply { certificate_chain: issued.chain, agent: issued.agent, expires_unix: issued.expires_unix, holds_s }
 }
 
 struct LinkService {
@@ -251,6 +336,8 @@ impl v1::link_server::Link for LinkService {
         request: Request<Streaming<v1::AgentMessage>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
         let (agent, _) = self.caller(&request)?;
+        // It may have been admitted long before this run.
+        enter(&self.inbox, agent, self.authority.guest(agent.0)).await?;
         let session = Session(self.sessions.fetch_add(1, Ordering::Relaxed));
         let (outgoing, messages) = mpsc::channel(WAITING);
         let connected = Arrival::Connected { session, outgoing: outgoing.clone() };

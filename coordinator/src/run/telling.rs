@@ -103,7 +103,7 @@ impl Conductor {
             ending: self.life.ending.clone(),
             life: self.life,
             notes: self.notes,
-            launcher: self.launcher,
+            crew: self.crew,
             store,
         })
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
+use rehearsal_fleet::Guest;
 use rehearsal_link::agent::{AgentConfig, Effect, Event, Exit};
 use rehearsal_link::outbox::OutboxLimits;
 use rehearsal_link::{
@@ -166,7 +167,8 @@ impl Agent {
         }
         if let (Admission::Unasked, Some(way)) = (&self.admission, way) {
             let (stored, answer) = oneshot::channel();
-            let joined = Arrival::Joined { agent: self.number, instance: format!("test:{}", self.number.0), stored };
+            let guest = Guest { instance: format!("test:{}", self.number.0), ..Guest::default() };
+            let joined = Arrival::Joined { agent: self.number, guest, stored };
             let _ = way.inbox.try_send(joined); // it may have died just now
             self.admission = Admission::Asked(answer);
         }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _};
 use rehearsal_engine::{RunClock, Setup};
-use rehearsal_fleet::{Local, LocalOptions};
+use rehearsal_fleet::GuestList;
 use rehearsal_link::{Assignment, LeaseTerms};
 use rehearsal_metrics::Limits;
 use rehearsal_plan::{AgentNumber, Cue, CueTime, Data, Environment, Load, Plan, RunTime, Scenario, Spacing, Stay};
@@ -30,11 +30,12 @@ use tokio::time::Instant;
 use super::agent::{Agent, Way};
 use super::operator::{BY_HAND, Operator, Show, since};
 use super::{Crash, begin_life};
+use crate::fleet::Crew;
 use crate::run::board::Board;
 use crate::run::director::Director;
 use crate::run::past::Past;
 use crate::run::services::Arrival;
-use crate::run::{Conductor, Doors, Ears, Keeper, Outcome, Settings, Showing};
+use crate::run::{Conductor, Doors, Ears, Gathering, Keeper, Outcome, Settings, Showing};
 use crate::scaler::Watching;
 
 /// The run's seed.
@@ -132,7 +133,7 @@ impl World {
             let (inbox, arrivals) = mpsc::channel(4_096);
             let (door, orders) = mpsc::channel(16);
             let mut coordinator = Coordinator { inbox: &inbox, door: &door, sessions: 0 };
-            let conduct = conduct(store, past, Arc::clone(&clock), arrivals, orders, self.folder.path().into());
+            let conduct = conduct(store, past, Arc::clone(&clock), arrivals, orders);
             let mut conduct = pin!(until_crash(conduct));
             let mut step = tokio::time::interval(STEP);
             loop {
@@ -203,26 +204,23 @@ async fn conduct(
     clock: Arc<RunClock>,
     inbox: mpsc::Receiver<Arrival>,
     orders: mpsc::Receiver<crate::run::control::Order>,
-    folder: PathBuf,
 ) -> Outcome {
-    let (launcher, exits) = Local::new(LocalOptions {
-        program: PathBuf::new(),
-        args: Vec::new(),
-        fleet: "crash points".to_owned(),
-        folder,
-        grace: Duration::ZERO,
-    });
+    let crew = Crew::Elsewhere(GuestList::Counted);
+    let (exits, spending) = (mpsc::channel(1).1, mpsc::channel(1).1);
     let director = Director::new(setup(), Arc::clone(&clock));
     let showing = Showing::new(Arc::new(Board::new(RunNow::default(), 1)), None);
     let keeper = Keeper::start(store, Options::default());
     let conductor =
-        Conductor::new(settings(), clock, director, launcher, keeper, showing, Watching::start(Vec::new(), &[]));
+        Conductor::new(settings(), clock, director, crew, keeper, showing, Watching::start(Vec::new(), &[]));
     let conductor = match past {
-        Some(past) => conductor.resume(past, &[]),
+        Some(past) => conductor.resume(past, None),
         None => conductor,
     };
     let mut doors = Doors::new(orders, None);
-    conductor.run(Ears { inbox, exits, doors: &mut doors, followed: None }).await.expect("a run has an outcome")
+    conductor
+        .run(Ears { inbox, exits, spending, doors: &mut doors, followed: None })
+        .await
+        .expect("a run has an outcome")
 }
 
 /// Polls until the end, or until a point unwinds it.
@@ -288,11 +286,10 @@ fn settings() -> Settings {
             common: "".into(),
             data: Arc::default(),
         },
-        agents: AGENTS as usize,
+        gathering: Gathering::by_themselves(AGENTS as usize),
         cores: 1,
         weights: None,
         lease: LeaseTerms::default(),
-        is_joined: true,
         hosts_demo: false,
     }
 }

@@ -12,7 +12,7 @@ fn at(seconds: i64) -> RunTime {
 /// Plays events one second apart and gives the state and all effects.
 fn played(events: &[Event]) -> (Lifecycle, Vec<Effect>) {
     let mut all = Vec::new();
-    let mut run = Lifecycle::new(2, false);
+    let mut run = Lifecycle::new(Gathering::local(2));
     for (second, event) in events.iter().enumerate() {
         let (next, effects) = run.step(event.clone(), at(second as i64));
         run = next;
@@ -51,6 +51,33 @@ fn what_goes_wrong_before_the_start_fails_the_run() {
     let (gathering, _) = played(&[Event::Launched, Event::Joined(1)]);
     let (run, effects) = gathering.step(Event::Tick, at(30));
     assert_eq!((run.state, effects), (RunState::Failed, vec![Effect::End]));
+}
+
+#[test]
+fn a_fleet_starts_with_those_who_came_if_they_are_enough() {
+    let gathering = |joined: usize, vanished: usize| {
+        let mut run = Lifecycle::new(Gathering::instances(4, 4, 2));
+        let gone = std::iter::repeat_n(Event::Vanished("taken back".into()), vanished);
+        for event in [Event::Launched].into_iter().chain(gone).chain([Event::Joined(joined)]) {
+            run = run.step(event, at(0)).0;
+        }
+        run
+    };
+    let late = |joined, vanished| gathering(joined, vanished).step(Event::Tick, at(300));
+    assert_eq!(gathering(3, 0).state, RunState::Gathering, "the fourth may come");
+    assert_eq!(late(3, 0).1, [Effect::Arm]);
+    assert_eq!(gathering(3, 1).state, RunState::Armed, "the fourth will not come");
+    assert_eq!(late(1, 0).0.state, RunState::Failed);
+    let Ending::Fault(why) = late(1, 1).0.ending else { panic!("it has to fail") };
+    assert_eq!(why, "1 of 3 agents joined within 300 s, and 2 are a must");
+    assert_eq!(gathering(0, 3).state, RunState::Failed, "too few are left");
+}
+
+#[test]
+fn a_budget_that_is_spent_lets_users_leave_and_is_no_pass() {
+    let (run, effects) = played(&[running(), vec![Event::OutOfBudget("it is spent".into())]].concat());
+    assert_eq!((run.state, run.ending), (RunState::Stopping, Ending::Fault("it is spent".into())));
+    assert_eq!(effects.last(), Some(&Effect::Stop(StopKind::Graceful)));
 }
 
 #[test]
@@ -122,6 +149,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(Event::NotStarted("late".into())),
         command.prop_map(Event::Command),
         Just(Event::LoadOver),
+        Just(Event::OutOfBudget("spent".into())),
         Just(Event::UsersGone),
         Just(Event::AllIn),
         Just(Event::Fault("broken".into())),
@@ -133,7 +161,7 @@ fn any_event() -> impl Strategy<Value = Event> {
 proptest! {
     #[test]
     fn whatever_happens_a_run_goes_forward_and_ends(events in prop::collection::vec((any_event(), 0..40_i64), 0..60)) {
-        let (mut run, mut now, mut ends, mut is_paused) = (Lifecycle::new(2, false), 0, 0, false);
+        let (mut run, mut now, mut ends, mut is_paused) = (Lifecycle::new(Gathering::local(2)), 0, 0, false);
         for (event, pause) in events {
             now += pause;
             let before = run.clone();

@@ -1,0 +1,69 @@
+//! The normal evening: a fleet is launched before the show, plays twice, and is ended.
+
+use crate::stage::{CALM, Stage, agent};
+
+#[test]
+fn a_fleet_serves_several_runs_and_outlives_its_coordinator() {
+    let stage = Stage::of(CALM, "3s", "3s");
+    let up =
+        ["fleet", "up", "--agents", "3", "--name", "friday", "--advertise", "127.0.0.1", "--yes", "--agent", agent()];
+    let (status, said) = stage.call("up", &up).ended(120);
+    assert!(status.success() && said.contains("fleet friday is up: 3 of 3 agents have joined"), "{said}");
+    assert_eq!(stage.fake.alive(), 3);
+
+    for (run, agents) in [("first", 3), ("second", 2)] {
+        if run == "second" {
+            // Between two runs Amazon takes one back; the others play without it.
+            let taken = stage.fake.instances()[0].id.clone();
+            stage.fake.interrupt(&taken, std::time::Duration::from_secs(2));
+            stage.until("one to be taken back", 60, |fake| fake.alive() == 2);
+        }
+        let (status, said) =
+            stage.call(run, &["start", "show.rhai", "--dashboard", "off", "--agents", "join"]).ended(120);
+        assert_eq!(status.code(), Some(0), "{run}: {said}");
+        let summary = stage.summary();
+        assert_eq!(summary["users"]["finished"], 120, "{run}");
+        assert_eq!(summary["agents"].as_array().unwrap().len(), agents, "{run}");
+        assert_eq!(stage.fake.alive(), agents, "agents wait for the next run");
+        let is_told = said.contains("2 of 3 agents came: each plays 1.50 times");
+        assert_eq!(is_told, run == "second", "{said}");
+    }
+    let (_, listed) = stage.call("list", &["fleet", "list", "--json"]).ended(60);
+    assert_eq!(listed.matches("\"fleet\": \"friday\"").count(), 2, "{listed}");
+
+    let (status, said) = stage.call("down", &["fleet", "down", "friday"]).ended(240);
+    assert!(status.success(), "{said}");
+    assert_eq!(stage.fake.alive(), 0);
+    assert!(!stage.folder().join("fleets/friday").exists(), "it is forgotten");
+    let (status, said) = stage.call("late", &["start", "show.rhai", "--agents", "join"]).ended(60);
+    assert!(!status.success() && said.contains("`coordinator fleet up` launches one"), "{said}");
+}
+
+#[test]
+fn a_name_that_is_taken_is_refused_and_nothing_of_the_other_fleet_is_touched() {
+    let stage = Stage::of(CALM, "3s", "3s");
+    let up = |folder: &str| {
+        let words = ["fleet", "up", "--agents", "1", "--name", "friday", "--advertise", "127.0.0.1", "--yes"];
+        let more = ["--agent", agent(), "--fleets", folder];
+        stage.call(folder, &[&words[..], &more].concat()).ended(120)
+    };
+    let (status, said) = up("anns");
+    assert!(status.success(), "{said}");
+    let (status, said) = up("bobs");
+    assert!(!status.success() && said.contains("under this name already"), "{said}");
+    assert_eq!(stage.fake.alive(), 1);
+}
+
+#[test]
+fn agents_that_cannot_reach_their_coordinator_are_ended_again() {
+    let stage = Stage::of(CALM, "3s", "3s");
+    // A port at which nobody listens for downloads: user data gives up, and the instances switch themselves off.
+    let pinned = format!("https://127.0.0.1:9/agent#x86_64={}", "0".repeat(64));
+    let up =
+        ["fleet", "up", "--agents", "2", "--name", "lost", "--advertise", "127.0.0.1", "--yes", "--agent-url", &pinned];
+    let called = stage.call("up", &up);
+    stage.until("both to be launched", 60, |fake| fake.instances().len() == 2);
+    stage.until("both to switch themselves off", 120, |fake| fake.alive() == 0);
+    let (status, said) = called.ended(240);
+    assert!(!status.success() && said.contains("0 of 2 agents joined, 2 ended before"), "{said}");
+}
