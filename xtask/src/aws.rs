@@ -1,14 +1,15 @@
 //! `cargo xtask aws`: what needs Amazon's libraries. They take minutes to build, so that nothing else builds them.
 //!
 //! The replay of Amazon is judged by Amazon's own client for Python, the observers by that replay and by an emulator that
-//! others wrote. Both Python packages are put into a folder of their own below cargo's.
+//! others wrote, and so is a fleet on EC2. Whole fleets are launched by the coordinator's own program against the fake of EC2. Both Python packages are put into a folder of their own below cargo's.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use anyhow::Result;
 
-use crate::command::{cargo, succeed, target};
+use crate::agent;
+use crate::command::{cargo, succeed};
+use crate::python;
 
 /// The packages, at the versions whose answers the tests know.
 const PACKAGES: [&str; 2] = ["boto3==1.44.5", "moto[server]==5.2.5"];
@@ -27,14 +28,20 @@ const CRATES: [&str; 10] = [
     "-p",
     "rehearsal-ec2",
     "--features",
-    "rehearsal-coordinator/aws,rehearsal-ec2/sdk",
+    "rehearsal-coordinator/aws,rehearsal-coordinator/ec2,rehearsal-ec2/sdk",
 ];
+/// Whole fleets, which wait for more than a minute each, side by side.
+const FLEETS: [&str; 5] = ["--ignore-default-filter", "-E", "binary(fleet)", "--test-threads", "9"];
+/// Where tests of fleets find the agent that instances download.
+const AGENT: &str = "REHEARSAL_TEST_AGENT";
 
 /// Checks and tests it; returns what was skipped, to be said again at the end.
 pub fn run(root: &Path, test: &[&str]) -> Result<Option<String>> {
     succeed(cargo(root, &[&["clippy", "--all-targets"], &CRATES[..], &["--", "-D", "warnings"]].concat()))?;
+    let agent = agent::build(root, agent::FOR_TESTS)?;
     let mut tests = cargo(root, &[test, &CRATES].concat());
-    let skipped = match provide_python(root) {
+    tests.env(AGENT, &agent);
+    let skipped = match python::provide(root, "python-aws", &PACKAGES) {
         Ok(python) => {
             tests.env(PYTHON, python);
             None
@@ -47,19 +54,11 @@ pub fn run(root: &Path, test: &[&str]) -> Result<Option<String>> {
         }
     };
     succeed(tests)?;
+    // Others than nextest have run them already.
+    if test.contains(&"nextest") {
+        let mut fleets = cargo(root, &[test, &CRATES, &FLEETS].concat());
+        fleets.env(AGENT, &agent);
+        succeed(fleets)?;
+    }
     Ok(skipped)
-}
-
-/// Sees that there is an interpreter with the packages, and gives its path.
-fn provide_python(root: &Path) -> Result<PathBuf> {
-    let folder = target(root).join("python-aws");
-    let python = folder.join("bin/python");
-    let mut make = Command::new("python3");
-    make.args(["-m", "venv"]).arg(&folder);
-    succeed(make)?;
-    // What is there already is left alone.
-    let mut install = Command::new(&python);
-    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES);
-    succeed(install)?;
-    Ok(python)
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 
 use crate::command::{cargo, shown, succeed};
-use crate::{aws, chaos, scalers, tidy, web, zabbix};
+use crate::{aws, chaos, scalers, templates, tidy, web, zabbix};
 
 /// Runs all steps; the first that fails ends it, with its name.
 pub fn run(root: &Path) -> Result<()> {
@@ -23,6 +23,7 @@ pub fn run(root: &Path) -> Result<()> {
     let tests = step("tests", || run_tests(root, has_browser))?;
     let skipped = step("aws", || aws::run(root, runner(root)))?;
     step("tidy", || tidy::run(root))?;
+    let unjudged = step("templates", || templates::run(root))?;
     step("chaos", || chaos::run(root, &chaos::MINUTE))?;
     step("scalers", || scalers::run(root, &scalers::ONCE))?;
     let has_zabbix = step("zabbix", || zabbix::run(root, &zabbix::Options::default()))?;
@@ -30,7 +31,7 @@ pub fn run(root: &Path) -> Result<()> {
     if !has_browser {
         println!("SKIPPED: all tests in chromium, which could not be installed");
     }
-    if let Some(skipped) = skipped {
+    for skipped in skipped.iter().chain(&unjudged) {
         println!("{skipped}");
     }
     if !has_zabbix {

@@ -1,15 +1,19 @@
 //! Project tasks: `cargo xtask ci` checks everything, `aws` what needs Amazon's libraries, `tidy` what compilers do not,
-//! `bench` measures, `chaos` breaks things, `scalers` and `zabbix` judge autoscalers.
+//! `templates` what starts agents elsewhere, `agent` builds agents for other machines, `bench` measures, `chaos` breaks
+//! things, `scalers` and `zabbix` judge autoscalers.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout)] // a program for terminals
 
+mod agent;
 mod aws;
 mod bench;
 mod chaos;
 mod ci;
 mod command;
 mod packages;
+mod python;
 mod scalers;
+mod templates;
 mod tidy;
 mod web;
 mod zabbix;
@@ -27,8 +31,12 @@ enum Task {
     Ci,
     /// What needs Amazon's libraries, which take minutes to build: its observers, and the replay that they are tested with
     Aws,
+    /// The agent as one static file for any Linux: builds and checks it, prints its size and SHA-256
+    Agent(agent::Options),
     /// House rules: first lines, lengths, links, unsafe code, leftovers
     Tidy,
+    /// What starts agents elsewhere, by schemas and linters of others, which must also refuse it with mistakes
+    Templates,
     /// Throughput beside wrk, memory per user, size of the wire form, a thousand agents
     Bench(bench::Options),
     /// One run whose agents, coordinator and links break at random, and whose counts must be right all the same
@@ -55,7 +63,9 @@ fn run(task: Task) -> Result<()> {
     match task {
         Task::Ci => ci::run(root),
         Task::Aws => aws::run(root, ci::runner(root)).map(|skipped| skipped.iter().for_each(|text| println!("{text}"))),
+        Task::Agent(options) => agent::run(root, &options),
         Task::Tidy => tidy::run(root),
+        Task::Templates => templates::run(root).map(|skipped| skipped.iter().for_each(|text| println!("{text}"))),
         Task::Bench(options) => bench::run(root, &options),
         Task::Chaos(options) => chaos::run(root, &options),
         Task::Scalers(options) => scalers::run(root, &options),

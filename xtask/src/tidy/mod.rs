@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: the house rules that neither rustfmt nor clippy know. docs/style.md gives the reasons.
 
 mod documents;
+mod locked;
 mod source;
 mod tree;
 
@@ -66,6 +67,7 @@ pub fn run(root: &Path) -> Result<()> {
 fn look(tree: &Tree) -> Vec<Finding> {
     let mut findings = source::look(tree);
     findings.extend(documents::look(tree));
+    findings.extend(locked::look(tree));
     findings.sort();
     findings
 }
@@ -105,6 +107,13 @@ mod tests {
     fn rust_files_say_what_they_are() {
         check("crates/one/src/two.rs", "fn two() {}\n", "error: crates/one/src/two.rs:1: begins without");
         assert!(with("proto/src/generated/a.rs", "fn a() {}\n").is_empty(), "generated code is nobody's prose");
+    }
+
+    #[test]
+    fn one_crate_does_the_cryptography() {
+        let with_two = "[[package]]\nname = \"ring\"\n\n[[package]]\nname = \"aws-lc-rs\"\n";
+        check("Cargo.lock", with_two, "error: Cargo.lock:5: aws-lc-rs");
+        assert!(with("Cargo.lock", "[[package]]\nname = \"ring\"\n").is_empty());
     }
 
     #[test]
