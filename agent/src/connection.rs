@@ -21,6 +21,9 @@ const WAITING: usize = 256;
 /// The longest that dialling an address takes, TLS included: three round trips of 300 ms when every third packet is lost.
 pub(crate) const DIALLING: Duration = Duration::from_secs(10);
 
+/// How long the end of a connection may take: one repetition of what was lost.
+const PARTING: Duration = Duration::from_secs(3);
+
 /// What a connection tells the session.
 pub(crate) enum News {
     /// It stands.
@@ -81,6 +84,13 @@ impl Connection {
     /// Queues a message; false when the connection is given up.
     pub(crate) fn send(&self, message: ToCoordinator<Interval>) -> bool {
         self.outgoing.try_send(message.into()).is_ok()
+    }
+
+    /// Ends it in order: the coordinator then knows that everything was heard. A process that just went would leave it to
+    /// guess, and what was still on its way to a closed port would be answered by resetting the connection.
+    pub(crate) async fn close(mut self) {
+        self.outgoing = mpsc::channel(1).0;
+        let _ = tokio::time::timeout(PARTING, &mut self.task).await; // whoever is not there any more needs not know
     }
 }
 

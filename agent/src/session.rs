@@ -29,7 +29,6 @@ use crate::probes::probe;
 use crate::{Monotonic, NO_LAUNCHER};
 use drain::Drain;
 pub(crate) use ending::Ended;
-use ending::finish;
 
 /// How often leases and the run clock are looked at.
 const TICK: Duration = Duration::from_millis(50);
@@ -144,7 +143,7 @@ impl<C: Crew> Session<C> {
                 self.set_clock();
                 for effect in effects {
                     if let Effect::Exit(exit) = effect {
-                        return finish(&exit);
+                        return self.part(&exit).await;
                     }
                     events.extend(self.perform(effect)?);
                 }

@@ -42,6 +42,14 @@ impl<C: Crew> Session<C> {
         Ended::ForNow { why, has_played }
     }
 
+    /// Goes the way out of the link.
+    pub(super) async fn part(&mut self, exit: &Exit) -> anyhow::Result<()> {
+        if let (Exit::Done, Some(connection)) = (exit, self.connection.take()) {
+            connection.close().await;
+        }
+        finish(exit)
+    }
+
     /// Leaves nothing behind: no thread, no file, no connection.
     async fn close(self) -> anyhow::Result<()> {
         let Some(crew) = self.crew else { return Ok(()) };
@@ -58,7 +66,7 @@ impl<C: Crew> Session<C> {
 }
 
 /// What the way out of the link means.
-pub(super) fn finish(exit: &Exit) -> anyhow::Result<()> {
+fn finish(exit: &Exit) -> anyhow::Result<()> {
     match exit {
         Exit::Done => Ok(()),
         Exit::Abandoned { unacknowledged: None } => bail!("the coordinator did not come back"),

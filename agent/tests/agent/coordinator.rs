@@ -48,6 +48,8 @@ pub struct Heard {
     pub intervals: Vec<Interval>,
     pub leaving: Vec<Leaving>,
     pub drained: usize,
+    /// Agents that have ended their connection in order.
+    pub hung_up: usize,
     pub applied: BTreeSet<u32>,
 }
 
@@ -215,6 +217,7 @@ impl State {
             ToCoordinator::Leaving(leaving) => heard.leaving.push(leaving),
             ToCoordinator::Drained => {
                 heard.drained += 1;
+                heard.armed.remove(agent);
                 answer(ToAgent::Goodbye);
             }
             ToCoordinator::Stopping(_) => {}
@@ -259,10 +262,14 @@ impl v1::link_server::Link for Service {
         let (state, mut messages) = (Arc::clone(&self.0), request.into_inner());
         tokio::spawn(async move {
             let mut agent = 0;
-            while let Ok(Some(message)) = messages.message().await {
+            let mut next = messages.message().await;
+            while let Ok(Some(message)) = next {
                 state.hear(&mut agent, message.try_into().unwrap(), &answers);
                 state.changed.send_replace(());
+                next = messages.message().await;
             }
+            state.heard.lock().unwrap().hung_up += usize::from(next.is_ok());
+            state.changed.send_replace(());
         });
         Ok(Response::new(ReceiverStream::new(stream)))
     }

@@ -230,7 +230,9 @@ impl Conductor {
             RunState::Stopping if self.everyone_has_left() => self.go(lifecycle::Event::UsersGone),
             _ => {}
         }
-        if self.is_ending() && self.everyone_is_done() && !self.keeper.owes_goodbye() {
+        // An agent that does not hear that it may go would wait for a coordinator that has ended.
+        let has_parted = !self.keeper.owes_goodbye() && !self.end.awaits_hanging_up(now);
+        if self.is_ending() && self.everyone_is_done() && has_parted {
             self.go(lifecycle::Event::AllIn);
         }
         self.bring_back(now);

@@ -41,6 +41,14 @@ impl<T: Coarsen> CoordinatorEnd<T> {
         }
     }
 
+    pub(super) fn hung_up(&mut self, session: Session, now: RunTime) {
+        let life = self.sessions.get(&session).and_then(|incarnation| self.lives.get_mut(incarnation));
+        if let Some(life) = life {
+            life.farewell = None;
+        }
+        self.disconnected(session, now);
+    }
+
     pub(super) fn committed(&mut self, incarnation: Incarnation, number: u64) {
         let Some(life) = self.lives.get_mut(&incarnation) else {
             return;
@@ -188,6 +196,9 @@ impl<T: Coarsen> CoordinatorEnd<T> {
 
     fn drained(&mut self, session: Session, incarnation: Incarnation, now: RunTime) {
         self.effects.push(Effect::Send { session, message: ToAgent::Goodbye });
+        if let Some(life) = self.lives.get_mut(&incarnation) {
+            life.farewell.get_or_insert(now);
+        }
         if let Some(agent) = self.held_by(incarnation) {
             self.notice(Notice::Drained { agent });
             self.delivered_all(agent, now);

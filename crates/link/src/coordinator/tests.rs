@@ -261,3 +261,34 @@ fn who_has_said_farewell_is_not_taken_in_again_once_the_load_has_ended() {
         assert!(is_welcome(3, hello(2, 0, Readiness::Unassigned)), "who comes late is told that it is over");
     }
 }
+
+/// A coordinator that ends while its goodbye is on a broken line leaves an agent behind that waits for it.
+#[test]
+fn whoever_may_go_is_waited_for_until_it_has_heard_so() {
+    let gone_at = at(3.0);
+    let told = || {
+        let mut end = coordinator();
+        hear(&mut end, 1, hello(1, 0, Readiness::Armed));
+        assert!(!end.awaits_hanging_up(at(0.0)), "nobody was told to go");
+        hear(&mut end, 1, ToCoordinator::Drained);
+        assert!(end.awaits_hanging_up(gone_at));
+        end
+    };
+    let mut hung_up = told();
+    hung_up.handle(Event::HungUp { session: Session(1) }, gone_at);
+    assert!(!hung_up.awaits_hanging_up(gone_at));
+
+    let mut broken = told();
+    broken.handle(Event::Disconnected { session: Session(1) }, gone_at);
+    assert!(broken.awaits_hanging_up(gone_at), "who knows whether it heard?");
+    hear(&mut broken, 2, hello(1, 3, Readiness::Armed));
+    hear(&mut broken, 2, ToCoordinator::Drained);
+    broken.handle(Event::HungUp { session: Session(2) }, at(9.0));
+    assert!(!broken.awaits_hanging_up(at(9.0)), "it came back and was told again");
+
+    let mut dead = told();
+    dead.handle(Event::ProcessEnded { agent: AgentNumber(1) }, gone_at);
+    assert!(!dead.awaits_hanging_up(gone_at));
+    let lease = LeaseTerms::default().lease.as_secs_f64();
+    assert!(told().awaits_hanging_up(at(lease - 0.1)) && !told().awaits_hanging_up(at(lease)), "and not for ever");
+}
