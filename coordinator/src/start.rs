@@ -149,6 +149,14 @@ impl Crew {
             agents.count = count.unwrap_or(agents.count);
         }
         let takes_fleet = self.fleet.is_some() || matches!(self.agents, Some((Launch::Join, None)));
+        let idle = self.instances.idle(if takes_fleet { Launch::Join } else { agents.launch }, takes_fleet);
+        ensure!(
+            idle.is_empty(),
+            "putting the agents together: {} {} how instances are to be launched, and none are; leave that out, or say --agents \
+             ec2:N",
+            idle.join(", "),
+            if idle.len() == 1 { "says" } else { "say" }
+        );
         if !takes_fleet {
             return Ok(None);
         }

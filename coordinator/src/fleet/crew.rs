@@ -68,7 +68,6 @@ async fn end_processes(mut local: Local) -> anyhow::Result<()> {
 
 async fn end_instances(instances: Instances) -> anyhow::Result<()> {
     tell_cost(instances.cost(), "");
-    log("ending the fleet, and looking for a minute and a half that nothing of it is left");
     let swept = instances.end().await?;
     if !swept.is_clean() {
         let left: Vec<String> = swept.left.iter().map(|(region, why)| format!("\n  {region}: {why}")).collect();

@@ -81,6 +81,8 @@ pub(crate) struct Instances {
     cost: watch::Receiver<Option<Reading>>,
     launched: mpsc::Sender<Fleet>,
     watching: JoinHandle<()>,
+    /// The launch failed, and what there was of it is known to be gone.
+    is_gone: bool,
 }
 
 impl Drop for Instances {
@@ -129,6 +131,7 @@ impl Instances {
             cost,
             launched,
             watching: tokio::spawn(eyes.watch()),
+            is_gone: false,
         };
         (instances, Heard { exits, spending })
     }
@@ -150,7 +153,10 @@ impl Instances {
         let progress = self.progress.clone();
         let tell = move |event| progress.tell(&event);
         let launched = launch(&*self.cloud, &self.order, &self.market, &planned, SystemTime::now(), &tell).await;
-        let fleet = launched.map_err(|error| LaunchError::Cloud(error.to_string()))?;
+        let fleet = launched.map_err(|error| {
+            self.is_gone = error.left.is_empty();
+            LaunchError::Cloud(error.to_string())
+        })?;
         if fleet.missing > 0 {
             log(&format!("launched {} of {} agents; what is missing:", fleet.agents.len(), self.order.agents));
             fleet.reasons.iter().for_each(|(region, why)| log(&format!("  {region}: {why}")));
@@ -170,9 +176,14 @@ impl Instances {
         look.running.into_iter().filter(|(id, _)| agents.contains_key(id)).map(launched).collect()
     }
 
-    /// Ends all of the fleet, and returns when nothing of it is left, which takes a minute and a half to be certain of.
+    /// Ends all of the fleet, and returns when nothing of it is left, which takes a minute and a half to be certain of: a
+    /// launch that failed has been.
     pub(super) async fn end(self) -> anyhow::Result<Swept> {
         self.watching.abort();
+        if self.is_gone {
+            return Ok(Swept::default());
+        }
+        log("ending the fleet, and looking for a minute and a half that nothing of it is left");
         self.end_known().await;
         let (progress, market) = (self.progress.clone(), Arc::clone(&self.market));
         // Where nothing could be launched, nothing of the fleet is, whatever else is wrong there.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use rehearsal_plan::{Ec2, duration};
+use rehearsal_plan::{Ec2, Launch, duration};
 
 use super::advertise::Advertised;
 use crate::cli::Surroundings;
@@ -86,6 +86,33 @@ impl Instances {
             said.subnets.entry(region.clone()).or_default().push(subnet.clone());
         }
         said
+    }
+}
+
+impl Instances {
+    /// Those that were given and say nothing about agents that nobody launches at Amazon.
+    pub(crate) fn idle(&self, launch: Launch, is_standing: bool) -> Vec<&'static str> {
+        let given = [
+            ("--regions", self.regions.is_some()),
+            ("--vcpus", self.vcpus.is_some()),
+            ("--min-agents", self.min_agents.is_some()),
+            ("--spares", self.spares.is_some()),
+            ("--on-demand", self.on_demand.is_some()),
+            ("--max-price", self.max_price.is_some()),
+            ("--budget", self.budget.is_some()),
+            ("--ttl", self.ttl.is_some()),
+            ("--subnet", !self.subnet.is_empty()),
+            ("--agent", !self.agent_file.is_empty()),
+            ("--agent-url", self.agent_url.is_some()),
+            ("--profile", self.profile.is_some()),
+        ];
+        let of_use: &[&str] = match launch {
+            Launch::Ec2 => return Vec::new(),
+            Launch::Local => &[],
+            Launch::Join if is_standing => &["--min-agents"],
+            Launch::Join => &["--vcpus"],
+        };
+        given.into_iter().filter(|(name, is_given)| *is_given && !of_use.contains(name)).map(|(name, _)| name).collect()
     }
 }
 
@@ -216,4 +243,19 @@ pub struct Sweep {
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_instances_is_idle_where_none_are_launched() {
+        let given = Instances { vcpus: Some(4), min_agents: Some(2), budget: Some(5.0), ..Instances::default() };
+        let idle = |launch, is_standing| given.idle(launch, is_standing);
+        assert_eq!(idle(Launch::Ec2, false), [""; 0]);
+        assert_eq!(idle(Launch::Local, false), ["--vcpus", "--min-agents", "--budget"]);
+        assert_eq!(idle(Launch::Join, false), ["--min-agents", "--budget"], "agents elsewhere have cores");
+        assert_eq!(idle(Launch::Join, true), ["--vcpus", "--budget"], "of a fleet that stands some may be gone");
+    }
 }

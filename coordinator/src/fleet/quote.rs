@@ -63,6 +63,7 @@ async fn quoted(wanted: Wanted, deploy: Deploy, fleet: &str) -> anyhow::Result<(
         "ordering {} instances: a coordinator serves {MOST_AGENTS}",
         wanted.instances()
     );
+    log("asking the regions what they have and for how much");
     let market = survey(&*cloud, &order, &move |event| tell.tell(&event)).await.map_err(unreached)?;
     let there: Vec<&Instance> = market.present.values().flatten().collect();
     if let Some(one) = there.first() {

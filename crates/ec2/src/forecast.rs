@@ -180,10 +180,12 @@ impl fmt::Display for Forecast {
         for Row { region, agents, machines, pools, hourly } in &self.rows {
             let machines: Vec<&str> = machines.iter().map(String::as_str).collect();
             let hourly = hourly.to_string();
-            writeln!(out, "{region:<16} {agents:>5} agents {hourly:>11}  {pools} pools of {}", machines.join(" "))?;
+            let noun = if *agents == 1 { "agent" } else { "agents" };
+            writeln!(out, "{region:<16} {agents:>5} {noun:<6} {hourly:>11}  {pools} pools of {}", machines.join(" "))?;
         }
         let (agents, hourly) = (self.agents, self.hourly.to_string());
-        writeln!(out, "{:<16} {agents:>5} agents {hourly:>11}  {} expected", "in all", self.expected)?;
+        let noun = if agents == 1 { "agent" } else { "agents" };
+        writeln!(out, "{:<16} {agents:>5} {noun:<6} {hourly:>11}  {} expected", "in all", self.expected)?;
         if self.short > 0 {
             writeln!(out, "no room for {} more: raise quotas, or allow more regions or a higher price", self.short)?;
         }

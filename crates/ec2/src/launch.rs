@@ -18,7 +18,7 @@ use crate::names::{InstanceId, Region, TemplateId};
 use crate::order::Order;
 use crate::patience::patiently;
 use crate::plan::Plan;
-use crate::progress::{Event, Tell, What};
+use crate::progress::{Event, Tell, What, waiting};
 use crate::request::{Turn, request, skeleton};
 use crate::spread::{Lot, again};
 use crate::survey::explained;
@@ -160,15 +160,15 @@ impl Launch<'_> {
     async fn template(&self, at: &Region, until: Instant) -> Result<TemplateId, CloudError> {
         let unknown = || CloudError::of_code("InvalidParameter", "the region is not of the market");
         let vpc = &self.market.offers.get(at).ok_or_else(unknown)?.vpc;
-        let group = patiently(until, || self.cloud.ensure_group(at, vpc), self.waiting(at)).await?;
+        let group = patiently(until, || self.cloud.ensure_group(at, vpc), waiting(self.tell, at)).await?;
         let skeleton = skeleton(&group);
-        patiently(until, || self.cloud.ensure_template(at, &skeleton), self.waiting(at)).await
+        patiently(until, || self.cloud.ensure_template(at, &skeleton), waiting(self.tell, at)).await
     }
 
     async fn place(&self, at: &Region, round: u32, lot: Lot, template: &TemplateId, until: Instant) -> Placed {
         let turn = Turn { round, expires_unix: self.expires_unix };
         let request = request(self.order, &lot, template, &self.plan.user_data, turn);
-        match patiently(until, || self.cloud.create_fleet(at, &request), self.waiting(at)).await {
+        match patiently(until, || self.cloud.create_fleet(at, &request), waiting(self.tell, at)).await {
             Ok(answer) => Placed { lot, answer },
             Err(error) => Placed::refused(lot, error),
         }
@@ -185,10 +185,6 @@ impl Launch<'_> {
 
     fn tell(&self, at: &Region, what: What) {
         (self.tell)(Event { region: at.clone(), what });
-    }
-
-    fn waiting<'a>(&'a self, at: &'a Region) -> impl FnMut(&CloudError, Duration) + 'a {
-        move |error, pause| self.tell(at, What::Waiting { because: error.code.clone(), pause })
     }
 }
 

@@ -37,7 +37,7 @@ pub enum PlanError {
         min_agents: u32,
         /// How many there would be.
         room: u32,
-        /// What each region said that cannot be used.
+        /// What each region said that cannot be used, or has no room for a single agent.
         why: Vec<String>,
     },
     /// It would cost too much.
@@ -66,7 +66,12 @@ pub fn plan(order: &Order, market: &Market) -> Result<Plan, PlanError> {
     let room = lots.iter().map(Lot::agents).sum::<u32>().saturating_add(present);
     let Order { agents, min_agents, .. } = *order;
     if room < min_agents {
-        let why = market.unusable.iter().map(|(region, why)| format!("{region}: {why}")).collect();
+        let unusable = market.unusable.iter().map(|(region, why)| format!("{region}: {why}"));
+        let why = unusable.chain(market.offers.iter().filter_map(|(region, offer)| {
+            let vcpus = offer.spot_quota.filter(|vcpus| *vcpus < order.vcpus)?;
+            Some(format!("{region}: the account's quota of spot instances is {vcpus} vCPUs there"))
+        }));
+        let why = why.collect();
         return Err(PlanError::Room { agents, min_agents, room, why });
     }
     let forecast = Forecast { short: agents.saturating_sub(room), ..forecast(order, &lots)? };

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::cloud::CloudError;
 use crate::names::Region;
 
 /// Something happened in a region.
@@ -22,6 +23,8 @@ pub enum What {
     Surveyed {
         /// How many.
         pools: usize,
+        /// How many virtual CPUs of spot instances the account may have here, if that is known.
+        quota: Option<u32>,
     },
     /// The region cannot be used, and why.
     Unusable(String),
@@ -67,6 +70,14 @@ pub enum What {
 /// Who is told. It must not wait: a launch waits for nobody who only looks.
 pub type Tell<'a> = &'a (dyn Fn(Event) + Send + Sync);
 
+/// Tells of calls in a region that are made again.
+pub(crate) fn waiting<'a>(tell: Tell<'a>, at: &'a Region) -> impl FnMut(&CloudError, Duration) + 'a {
+    move |error, pause| {
+        let what = What::Waiting { because: error.code.clone(), pause };
+        tell(Event { region: at.clone(), what });
+    }
+}
+
 /// All regions at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
@@ -92,7 +103,8 @@ impl Table {
     pub fn take(&mut self, event: &Event) {
         let row = self.rows.entry(event.region.clone()).or_default();
         row.now = match &event.what {
-            What::Surveyed { pools } => format!("{pools} pools"),
+            What::Surveyed { pools, quota: None } => format!("{pools} pools"),
+            What::Surveyed { pools, quota: Some(vcpus) } => format!("{pools} pools, a spot quota of {vcpus} vCPUs"),
             What::Unusable(why) => format!("unusable: {why}"),
             What::Asked { round, agents } => {
                 row.asked += agents;
@@ -130,7 +142,7 @@ mod tests {
         let region: Region = "eu-west-1".into();
         let full = || Some("no capacity".to_owned());
         for what in [
-            What::Surveyed { pools: 9 },
+            What::Surveyed { pools: 9, quota: Some(64) },
             What::Asked { round: 1, agents: 4 },
             What::Got { round: 1, agents: 3, because: full() },
             What::Asked { round: 2, agents: 2 },

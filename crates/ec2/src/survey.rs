@@ -5,13 +5,13 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use crate::cloud::{Access, Cloud, CloudError, Instance, Purchase};
+use crate::cloud::{Access, Answer, Cloud, CloudError, Instance, Purchase};
 use crate::machines::{self, Machine};
 use crate::market::{Market, Offer, Told, rank};
 use crate::names::Region;
 use crate::order::{Order, Regions};
 use crate::patience::patiently;
-use crate::progress::{Event, Tell, What};
+use crate::progress::{Event, Tell, What, waiting};
 use crate::tags::{Scope, is_agent};
 
 /// How long the regions may take. One that does not answer within it is not used.
@@ -38,9 +38,10 @@ pub async fn survey(cloud: &dyn Cloud, order: &Order, tell: Tell<'_>) -> Result<
             }
         }
     }
-    let looks = usable
-        .iter()
-        .map(|at| async { (present(cloud, order, at, until).await, offer(cloud, order, at, &machines, until).await) });
+    let looks = usable.iter().map(|at| async {
+        let asked = Asked { cloud, order, at, until, tell };
+        (asked.present().await, asked.offer(&machines).await)
+    });
     for (region, (present, offer)) in usable.iter().zip(join_all(looks).await) {
         // Who runs there is paid and counts, even if nothing more is to be had there.
         let present = present.map(|present| market.present.insert(region.clone(), present));
@@ -55,7 +56,10 @@ pub async fn survey(cloud: &dyn Cloud, order: &Order, tell: Tell<'_>) -> Result<
     }
     market.enabled = usable;
     for (region, offer) in &market.offers {
-        tell(Event { region: region.clone(), what: What::Surveyed { pools: offer.pools.len() } });
+        tell(Event {
+            region: region.clone(),
+            what: What::Surveyed { pools: offer.pools.len(), quota: offer.spot_quota },
+        });
     }
     for (region, why) in &market.unusable {
         tell(Event { region: region.clone(), what: What::Unusable(why.clone()) });
@@ -75,41 +79,53 @@ async fn chosen(cloud: &dyn Cloud, order: &Order, until: Instant) -> Result<Vec<
     })
 }
 
-/// Agents of the same fleet that are alive.
-async fn present(cloud: &dyn Cloud, order: &Order, at: &Region, until: Instant) -> Result<Vec<Instance>, String> {
-    let filter = Scope::Fleet(order.fleet.clone()).filter();
-    let present = patiently(until, || cloud.instances(at, &filter), |_, _| ()).await;
-    let mut present = present.map_err(|error| explained(&error, at))?;
-    present.retain(|instance| instance.state.is_alive() && is_agent(&instance.tags));
-    Ok(present)
+/// A region that is asked.
+struct Asked<'a> {
+    cloud: &'a dyn Cloud,
+    order: &'a Order,
+    at: &'a Region,
+    until: Instant,
+    tell: Tell<'a>,
 }
 
-async fn offer(
-    cloud: &dyn Cloud,
-    order: &Order,
-    at: &Region,
-    machines: &[Machine],
-    until: Instant,
-) -> Result<Offer, String> {
-    let failed = |error: CloudError| explained(&error, at);
-    let given = order.subnets.get(at).map_or(&[][..], Vec::as_slice);
-    let subnets = patiently(until, || cloud.subnets(at, given), |_, _| ()).await.map_err(failed)?;
-    let no_network = CloudError::of_code("VPCIdNotSpecified", "there is no default network");
-    let vpc = subnets.first().ok_or_else(|| failed(no_network))?.vpc.clone();
-    let offerings = patiently(until, || cloud.offerings(at, machines), |_, _| ()).await.map_err(failed)?;
-    let prices = patiently(until, || cloud.prices(at, machines), |_, _| ()).await.map_err(failed)?;
-    let told = Told { subnets: &subnets, offerings: &offerings, prices: &prices };
-    let pools = rank(machines, &told, order.max_price);
-    if pools.is_empty() {
-        return Err(match order.max_price {
-            Some(limit) => format!("no machine with {} vCPUs for {limit} or less", order.vcpus),
-            None => format!("no machine with {} vCPUs is sold here", order.vcpus),
-        });
+impl Asked<'_> {
+    /// Asks until there is an answer, and tells people when that takes patience.
+    async fn answer<'b, T>(&self, call: impl FnMut() -> Answer<'b, T>) -> Result<T, String> {
+        patiently(self.until, call, waiting(self.tell, self.at)).await.map_err(|error| explained(&error, self.at))
     }
-    // A quota that cannot be asked for is found when it is passed.
-    let until = until.min(Instant::now() + QUOTA_WITHIN);
-    let spot_quota = patiently(until, || cloud.quota(at, Purchase::Spot), |_, _| ()).await.unwrap_or(None);
-    Ok(Offer { vpc, pools, spot_quota })
+
+    /// Agents of the same fleet that are alive.
+    async fn present(&self) -> Result<Vec<Instance>, String> {
+        let Asked { cloud, at, .. } = *self;
+        let filter = Scope::Fleet(self.order.fleet.clone()).filter();
+        let filter = &filter;
+        let mut present = self.answer(|| cloud.instances(at, filter)).await?;
+        present.retain(|instance| instance.state.is_alive() && is_agent(&instance.tags));
+        Ok(present)
+    }
+
+    /// What is to be had, in pools.
+    async fn offer(&self, machines: &[Machine]) -> Result<Offer, String> {
+        let Asked { cloud, order, at, until, .. } = *self;
+        let given = order.subnets.get(at).map_or(&[][..], Vec::as_slice);
+        let subnets = self.answer(|| cloud.subnets(at, given)).await?;
+        let no_network = || CloudError::of_code("VPCIdNotSpecified", "there is no default network");
+        let vpc = subnets.first().ok_or_else(|| explained(&no_network(), at))?.vpc.clone();
+        let offerings = self.answer(|| cloud.offerings(at, machines)).await?;
+        let prices = self.answer(|| cloud.prices(at, machines)).await?;
+        let told = Told { subnets: &subnets, offerings: &offerings, prices: &prices };
+        let pools = rank(machines, &told, order.max_price);
+        if pools.is_empty() {
+            return Err(match order.max_price {
+                Some(limit) => format!("no machine with {} vCPUs for {limit} or less", order.vcpus),
+                None => format!("no machine with {} vCPUs is sold here", order.vcpus),
+            });
+        }
+        // A quota that cannot be asked for is found when it is passed.
+        let until = until.min(Instant::now() + QUOTA_WITHIN);
+        let spot_quota = patiently(until, || cloud.quota(at, Purchase::Spot), |_, _| ()).await.unwrap_or(None);
+        Ok(Offer { vpc, pools, spot_quota })
+    }
 }
 
 /// An error with what to do about it.
