@@ -61,7 +61,8 @@ fn run_tests(root: &Path, has_browser: bool) -> Result<String> {
         succeed(tests)?;
         return Ok("tests passed (by `cargo test`; cargo-nextest is not installed)".to_owned());
     }
-    let mut command = cargo(root, &[runner, &["--workspace"]].concat());
+    // Whoever waits so long wants to know all that is wrong.
+    let mut command = cargo(root, &[runner, &["--workspace", "--no-fail-fast"]].concat());
     skip_browser_unless(has_browser, &mut command);
     if std::io::stderr().is_terminal() {
         command.env("CARGO_TERM_COLOR", "always");

@@ -35,7 +35,7 @@ async fn a_lossy_link_from_far_away_plays_the_run_to_its_end() {
     stage.network.set_both(lossy);
     let watch = stage.watch.clone();
     watch.until("the load has ended", |look| look.run["state"] != "running").await;
-    // Or the far agent may not hear that it can go before the coordinator has gone.
+    // The coordinator waits for an agent that has not heard that it can go, but not for ever.
     stage.network.set_both(Conditions::default());
     let (outcome, demo) = stage.end().await;
     let far = outcome.entry("agents", "id", FAR);

@@ -22,10 +22,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 pub const NEAR: &str = "agent-1";
 pub const FAR: &str = "agent-2";
 
-/// How long an agent may outlive its coordinator: where a line was bad, TCP repeats what it has lost only after seconds, and
-/// the next time after twice as many.
-const GOODBYE_MAY_TAKE: Duration = Duration::from_secs(30);
-
 /// What differs from test to test.
 pub struct Setting {
     pub scenario: &'static str,
@@ -105,7 +101,7 @@ impl Stage {
 
     /// Waits for the end of the run and of its agents, which must say that all is well.
     pub async fn end(mut self) -> (Outcome, Demo) {
-        let outcome = self.running.end_outlived_by(GOODBYE_MAY_TAKE).await;
+        let outcome = self.running.end().await;
         for agent in [&mut self.near, &mut self.far] {
             let status = agent.wait().await.unwrap();
             assert!(status.success(), "an agent ended with {status}\n{}", outcome.context());
