@@ -86,8 +86,8 @@ impl Connection {
         self.outgoing.try_send(message.into()).is_ok()
     }
 
-    /// Ends it in order: the coordinator then knows that everything was heard. A process that just went would leave it to
-    /// guess, and what was still on its way to a closed port would be answered by resetting the connection.
+    /// Ends it when all that was said is there: the other end then ends it, too. What a process that just went had said may
+    /// be lost, because what is still on its way to it would be answered by resetting the connection.
     pub(crate) async fn close(mut self) {
         self.outgoing = mpsc::channel(1).0;
         let _ = tokio::time::timeout(PARTING, &mut self.task).await; // whoever is not there any more needs not know

@@ -1,7 +1,7 @@
 //! A coordinator that runs: signals for it, another life after it was killed, and its end.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -14,8 +14,9 @@ use crate::outcome::Outcome;
 use crate::processes::Processes;
 use crate::program;
 use crate::records::Records;
-use crate::rehearsal::{RUNS, STDERR, STDOUT, call, run_folder};
+use crate::rehearsal::{RUNS, call, run_folder};
 use crate::until;
+use crate::waiting::within;
 
 /// How long agents may outlive a coordinator that has ended their run: they were told goodbye.
 const AGENTS_MAY_OUTLIVE: Duration = Duration::from_secs(5);
@@ -129,7 +130,12 @@ impl Running {
             }
         };
         let took = self.began.elapsed();
-        until("all agents have ended", agents_may_outlive, || self.processes.alive().is_empty()).await;
+        let have_ended = within(agents_may_outlive, || self.processes.alive().is_empty()).await;
+        assert!(
+            have_ended,
+            "agents are still there {agents_may_outlive:?} after their coordinator\n{}",
+            outputs(self.folder.path())
+        );
         Outcome::read(self.folder, status.code(), took)
     }
 
@@ -151,11 +157,13 @@ impl Running {
     }
 }
 
+/// What the coordinator said, and agents that a test has started.
 fn outputs(folder: &Path) -> String {
-    [STDOUT, STDERR]
-        .map(|name| {
-            let text = fs::read_to_string(folder.join(name)).unwrap_or_default();
-            format!("--- {name}\n{text}")
-        })
-        .concat()
+    let is_said = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "txt" || kind == "log");
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let said = entries.filter(is_said).map(|path| {
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        format!("--- {}\n{text}", path.display())
+    });
+    said.collect()
 }

@@ -48,8 +48,8 @@ pub struct Heard {
     pub intervals: Vec<Interval>,
     pub leaving: Vec<Leaving>,
     pub drained: usize,
-    /// Agents that have ended their connection in order.
-    pub hung_up: usize,
+    /// Agents that have heard goodbye.
+    pub farewells: usize,
     pub applied: BTreeSet<u32>,
 }
 
@@ -220,6 +220,7 @@ impl State {
                 heard.armed.remove(agent);
                 answer(ToAgent::Goodbye);
             }
+            ToCoordinator::Farewell => heard.farewells += 1,
             ToCoordinator::Stopping(_) => {}
         }
     }
@@ -262,14 +263,10 @@ impl v1::link_server::Link for Service {
         let (state, mut messages) = (Arc::clone(&self.0), request.into_inner());
         tokio::spawn(async move {
             let mut agent = 0;
-            let mut next = messages.message().await;
-            while let Ok(Some(message)) = next {
+            while let Ok(Some(message)) = messages.message().await {
                 state.hear(&mut agent, message.try_into().unwrap(), &answers);
                 state.changed.send_replace(());
-                next = messages.message().await;
             }
-            state.heard.lock().unwrap().hung_up += usize::from(next.is_ok());
-            state.changed.send_replace(());
         });
         Ok(Response::new(ReceiverStream::new(stream)))
     }

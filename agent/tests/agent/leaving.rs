@@ -23,7 +23,7 @@ async fn asked_to_go_it_goes_in_order_and_owes_nothing() {
     assert!((2.5..6.0).contains(&took), "users leave over a third of nine seconds: {took}");
     let heard = coordinator.heard();
     assert_eq!((heard.leaving.len(), heard.drained), (1, 1), "a second signal changes nothing");
-    assert_eq!(heard.hung_up, 1, "the coordinator knows that it has heard the goodbye");
+    assert_eq!(heard.farewells, 1, "the coordinator knows that it has heard the goodbye");
     assert_eq!(heard.leaving[0].reason, "SIGTERM");
     let started = heard.moved(State::Waiting, State::Live);
     assert_eq!(heard.moved(State::Live, State::Lost), started);

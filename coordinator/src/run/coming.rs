@@ -31,9 +31,9 @@ impl Conductor {
             Arrival::Said { session, message } => {
                 self.sessions.contains_key(&session).then_some(Event::Message { session, message })
             }
-            Arrival::Disconnected { session, in_order } => {
+            Arrival::Disconnected { session } => {
                 self.sessions.remove(&session);
-                Some(if in_order { Event::HungUp { session } } else { Event::Disconnected { session } })
+                Some(Event::Disconnected { session })
             }
         }
     }

@@ -231,8 +231,8 @@ impl Conductor {
             _ => {}
         }
         // An agent that does not hear that it may go would wait for a coordinator that has ended.
-        let has_parted = !self.keeper.owes_goodbye() && !self.end.awaits_hanging_up(now);
-        if self.is_ending() && self.everyone_is_done() && has_parted {
+        let have_parted = !self.keeper.owes_goodbye() && !self.end.awaits_farewell(now);
+        if self.is_ending() && self.everyone_is_done() && have_parted {
             self.go(lifecycle::Event::AllIn);
         }
         self.bring_back(now);

@@ -49,8 +49,8 @@ pub(crate) enum Arrival {
     Connected { session: Session, outgoing: mpsc::Sender<Result<v1::CoordinatorMessage, Status>> },
     /// An agent said something.
     Said { session: Session, message: ToCoordinator<Interval> },
-    /// A connection is gone; in order, if the agent ended it because it may go.
-    Disconnected { session: Session, in_order: bool },
+    /// A connection is gone.
+    Disconnected { session: Session },
 }
 
 /// Both listeners.
@@ -372,24 +372,19 @@ async fn listen(
     inbox: mpsc::Sender<Arrival>,
     outgoing: mpsc::Sender<Result<v1::CoordinatorMessage, Status>>,
 ) {
-    let in_order = loop {
-        let message = match incoming.message().await {
-            Ok(Some(message)) => message,
-            Ok(None) => break true,
-            Err(_) => break false,
-        };
+    while let Ok(Some(message)) = incoming.message().await {
         let message = match understand(agent, message) {
             Ok(message) => message,
             Err(status) => {
                 let _ = outgoing.send(Err(*status)).await; // it may have hung up itself
-                break false;
+                break;
             }
         };
         if inbox.send(Arrival::Said { session, message }).await.is_err() {
-            break false;
+            break;
         }
-    };
-    let _ = inbox.send(Arrival::Disconnected { session, in_order }).await; // the run may be over
+    }
+    let _ = inbox.send(Arrival::Disconnected { session }).await; // the run may be over
 }
 
 /// A certificate speaks for one agent: a hello in another's name is refused.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::stage::{Stage, TROUBLES};
+use crate::stage::{CALM, Stage, TROUBLES};
 
 #[test]
 fn a_show_is_played_from_five_regions_and_one_instance_is_taken_back() {
@@ -67,4 +67,30 @@ fn more_instances_than_were_ordered_are_ended_and_the_show_goes_on() {
     assert_eq!(regions, ["eu-west-1", "eu-west-1", "us-east-1", "us-east-1"], "agents stay spread: {said}");
     assert!(!said.contains("agents came"), "nobody is missing: {said}");
     assert_eq!((stage.fake.instances().len(), stage.fake.alive()), (7, 0));
+}
+
+/// The others have joined, or boot, when Amazon takes one back: the run is played by those who are there.
+#[test]
+fn whoever_leaves_before_the_start_is_done_without() {
+    let late = "[[faults]]\naction = \"CreateFleet\"\nregion = \"us-east-1\"\ndelay = 3\n";
+    let stage = Stage::of(&format!("{CALM}{late}"), "3s", "3s");
+    let called = stage.start("start", &["--agents", "ec2:3", "--min-agents", "2"]);
+    stage.until("the first to run", 60, |fake| fake.alive() > 0);
+    stage.fake.change(|world| world.machines.boot = 15.0).unwrap();
+    let first = stage.fake.instances()[0].id.clone();
+    let runs = stage.folder().join("runs");
+    let has_joined = || {
+        let run = std::fs::read_dir(&runs).ok()?.next()?.ok()?.path();
+        Some(std::fs::read_to_string(run.join("authority.json")).ok()?.contains(&first))
+    };
+    crate::stage::until("the first to join", 60, || has_joined() == Some(true));
+    assert!(stage.fake.interrupt(&first, Duration::from_secs(4)));
+    stage.until("it to be gone while another boots", 12, |fake| {
+        fake.instances().len() == 3 && fake.instances().iter().any(|one| one.id == first && !one.state().is_alive())
+    });
+    let (status, said) = called.ended(300);
+    assert_eq!(status.code(), Some(0), "{said}");
+    let summary = stage.summary();
+    assert_eq!(summary["users"]["finished"], 120, "{said}");
+    assert!(said.contains("2 of 3 agents came"), "{said}");
 }

@@ -67,3 +67,15 @@ fn agents_that_cannot_reach_their_coordinator_are_ended_again() {
     let (status, said) = called.ended(240);
     assert!(!status.success() && said.contains("0 of 2 agents joined, 2 ended before"), "{said}");
 }
+
+#[test]
+fn a_probe_finds_out_whether_agents_get_through_and_leaves_nothing() {
+    let stage = Stage::of(CALM, "3s", "3s");
+    let doctor =
+        ["fleet", "doctor", "--agents", "2", "--advertise", "127.0.0.1", "--probe", "--yes", "--agent", agent()];
+    let (status, said) = stage.call("probe", &doctor).ended(240);
+    assert!(status.success(), "{said}");
+    assert!(said.contains("an agent outside has reached this coordinator at 127.0.0.1"), "{said}");
+    assert!(said.contains("room for 2 of 2 agents"), "what is asked about is the fleet, not the probe: {said}");
+    assert_eq!((stage.fake.instances().len(), stage.fake.alive()), (1, 0));
+}

@@ -242,7 +242,10 @@ impl<T: Coarsen + Clone> AgentEnd<T> {
             ToAgent::Instances(instances) => self.effects.push(Effect::Follow(instances)),
             ToAgent::Stop(kind) => self.stop(kind),
             ToAgent::Fenced => self.lease.fence(now),
-            ToAgent::Goodbye => self.exit(Exit::Done),
+            ToAgent::Goodbye => {
+                self.say(ToCoordinator::Farewell);
+                self.exit(Exit::Done);
+            }
         }
         Ok(())
     }

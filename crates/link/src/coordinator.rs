@@ -63,8 +63,8 @@ struct Life {
     /// The end, in seconds of run time, of each interval that is with the writer.
     staged_until: VecDeque<i64>,
     stored_until: Option<i64>,
-    /// Since when it may go, until it is known to have heard that.
-    farewell: Option<RunTime>,
+    /// When it was told goodbye, until it says that it has heard so.
+    told_goodbye: Option<RunTime>,
 }
 
 /// What an agent plays and its share of the slots.
@@ -147,7 +147,6 @@ impl<T: Coarsen> CoordinatorEnd<T> {
         match event {
             Event::Message { session, message } => self.hear(session, message, now),
             Event::Disconnected { session } => self.disconnected(session, now),
-            Event::HungUp { session } => self.hung_up(session, now),
             Event::Tick => self.watch(now),
             Event::Committed { incarnation, number } => self.committed(incarnation, number),
             Event::Persisted { version } => self.version_persisted(version),
@@ -194,10 +193,12 @@ impl<T: Coarsen> CoordinatorEnd<T> {
         self.members.iter().map(|(agent, member)| (*agent, member.presence.state()))
     }
 
-    /// Whether an agent that may go is not known to have heard so: the connection that carried the goodbye broke, or has not
-    /// ended yet. Within a lease it notices, dials again and is told again; after that nobody waits for it.
-    pub fn awaits_hanging_up(&self, now: RunTime) -> bool {
-        self.lives.values().any(|life| life.farewell.is_some_and(|since| now.since(since) < self.config.lease.lease))
+    /// Whether an agent was told goodbye and has not said farewell. If it has not heard it, it notices within a lease, dials
+    /// again and is told again; after that nobody waits for it.
+    pub fn awaits_farewell(&self, now: RunTime) -> bool {
+        self.lives
+            .values()
+            .any(|life| life.told_goodbye.is_some_and(|since| now.since(since) < self.config.lease.lease))
     }
 
     /// The round trip that all but one in a hundred connected agents stay below.
@@ -256,6 +257,6 @@ impl Member {
 impl Life {
     fn new(agent: AgentNumber, mark: u64) -> Self {
         let (staged_until, stored_until) = (VecDeque::new(), None);
-        Life { agent, inbox: Inbox::new(mark), session: None, staged_until, stored_until, farewell: None }
+        Life { agent, inbox: Inbox::new(mark), session: None, staged_until, stored_until, told_goodbye: None }
     }
 }

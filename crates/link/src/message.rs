@@ -42,6 +42,8 @@ pub enum ToCoordinator<T> {
     Leaving(Leaving),
     /// All users are gone and every interval was acknowledged; the agent waits only for [`ToAgent::Goodbye`].
     Drained,
+    /// The agent has heard [`ToAgent::Goodbye`] and goes: until it says so it may wait for a coordinator that has ended.
+    Farewell,
 }
 
 /// Who dials, and what it knows already, so that the coordinator sends only what is missing.

@@ -35,6 +35,7 @@ impl From<ToCoordinator<Interval>> for v1::AgentMessage {
             }
             ToCoordinator::Leaving(Leaving { from, reason }) => Kind::Leaving(v1::Leaving { from_us: from.0, reason }),
             ToCoordinator::Drained => Kind::Drained(v1::Drained {}),
+            ToCoordinator::Farewell => Kind::Farewell(v1::Farewell {}),
         };
         v1::AgentMessage { kind: Some(kind) }
     }
@@ -65,6 +66,7 @@ impl TryFrom<v1::AgentMessage> for ToCoordinator<Interval> {
                 ToCoordinator::Leaving(Leaving { from: RunTime(from_us), reason })
             }
             Kind::Drained(v1::Drained {}) => ToCoordinator::Drained,
+            Kind::Farewell(v1::Farewell {}) => ToCoordinator::Farewell,
         })
     }
 }

@@ -98,7 +98,7 @@ pub struct ProbeAnswer {
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AgentMessage {
     /// Exactly one of these.
-    #[prost(oneof = "agent_message::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "agent_message::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
     pub kind: ::core::option::Option<agent_message::Kind>,
 }
 /// Nested message and enum types in `AgentMessage`.
@@ -130,6 +130,9 @@ pub mod agent_message {
         /// An order to stop is in force at this agent.
         #[prost(message, tag = "8")]
         Stopping(super::Stopping),
+        /// Goodbye was heard: the last message of an agent.
+        #[prost(message, tag = "9")]
+        Farewell(super::Farewell),
     }
 }
 /// What the coordinator says in a session. The first message is Welcome.
@@ -307,6 +310,9 @@ pub struct Leaving {
 /// All users are gone and every interval was acknowledged.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Drained {}
+/// Goodbye was heard, and the agent goes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Farewell {}
 /// Answers Hello.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Welcome {

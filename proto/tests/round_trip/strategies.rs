@@ -194,6 +194,7 @@ pub fn to_coordinator() -> impl Strategy<Value = ToCoordinator<Interval>> {
         (any::<i64>(), text())
             .prop_map(|(from, reason)| ToCoordinator::Leaving(Leaving { from: RunTime(from), reason })),
         Just(ToCoordinator::Drained),
+        Just(ToCoordinator::Farewell),
     ]
 }
 

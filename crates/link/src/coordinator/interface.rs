@@ -77,11 +77,6 @@ pub enum Event<T> {
         /// Which one.
         session: Session,
     },
-    /// An agent has ended its connection in order, as it does when it has heard goodbye.
-    HungUp {
-        /// Which one.
-        session: Session,
-    },
     /// Time has passed.
     Tick,
     /// The writer has stored this incarnation's intervals up to a number.

@@ -41,14 +41,6 @@ impl<T: Coarsen> CoordinatorEnd<T> {
         }
     }
 
-    pub(super) fn hung_up(&mut self, session: Session, now: RunTime) {
-        let life = self.sessions.get(&session).and_then(|incarnation| self.lives.get_mut(incarnation));
-        if let Some(life) = life {
-            life.farewell = None;
-        }
-        self.disconnected(session, now);
-    }
-
     pub(super) fn committed(&mut self, incarnation: Incarnation, number: u64) {
         let Some(life) = self.lives.get_mut(&incarnation) else {
             return;
@@ -146,6 +138,11 @@ impl<T: Coarsen> CoordinatorEnd<T> {
         let holder = self.held_by(incarnation);
         match (message, holder) {
             (ToCoordinator::Drained, _) => self.drained(session, incarnation, now),
+            (ToCoordinator::Farewell, _) => {
+                if let Some(life) = self.lives.get_mut(&incarnation) {
+                    life.told_goodbye = None;
+                }
+            }
             (ToCoordinator::Heartbeat { sequence, round_trip }, Some(agent)) => {
                 let member = self.member(agent);
                 member.round_trip = round_trip;
@@ -197,7 +194,7 @@ impl<T: Coarsen> CoordinatorEnd<T> {
     fn drained(&mut self, session: Session, incarnation: Incarnation, now: RunTime) {
         self.effects.push(Effect::Send { session, message: ToAgent::Goodbye });
         if let Some(life) = self.lives.get_mut(&incarnation) {
-            life.farewell.get_or_insert(now);
+            life.told_goodbye.get_or_insert(now);
         }
         if let Some(agent) = self.held_by(incarnation) {
             self.notice(Notice::Drained { agent });

@@ -38,7 +38,7 @@ impl<T: Coarsen> CoordinatorEnd<T> {
 
     pub(super) fn process_ended(&mut self, agent: AgentNumber, now: RunTime) {
         for life in self.lives.values_mut().filter(|life| life.agent == agent) {
-            life.farewell = None;
+            life.told_goodbye = None;
         }
         let Some(member) = self.members.get_mut(&agent) else {
             return;

@@ -269,26 +269,26 @@ fn whoever_may_go_is_waited_for_until_it_has_heard_so() {
     let told = || {
         let mut end = coordinator();
         hear(&mut end, 1, hello(1, 0, Readiness::Armed));
-        assert!(!end.awaits_hanging_up(at(0.0)), "nobody was told to go");
+        assert!(!end.awaits_farewell(at(0.0)), "nobody was told to go");
         hear(&mut end, 1, ToCoordinator::Drained);
-        assert!(end.awaits_hanging_up(gone_at));
+        assert!(end.awaits_farewell(gone_at));
         end
     };
-    let mut hung_up = told();
-    hung_up.handle(Event::HungUp { session: Session(1) }, gone_at);
-    assert!(!hung_up.awaits_hanging_up(gone_at));
+    let mut heard = told();
+    hear(&mut heard, 1, ToCoordinator::Farewell);
+    assert!(!heard.awaits_farewell(gone_at));
 
     let mut broken = told();
     broken.handle(Event::Disconnected { session: Session(1) }, gone_at);
-    assert!(broken.awaits_hanging_up(gone_at), "who knows whether it heard?");
+    assert!(broken.awaits_farewell(gone_at), "who knows whether it heard?");
     hear(&mut broken, 2, hello(1, 3, Readiness::Armed));
     hear(&mut broken, 2, ToCoordinator::Drained);
-    broken.handle(Event::HungUp { session: Session(2) }, at(9.0));
-    assert!(!broken.awaits_hanging_up(at(9.0)), "it came back and was told again");
+    hear(&mut broken, 2, ToCoordinator::Farewell);
+    assert!(!broken.awaits_farewell(at(9.0)), "it came back and was told again");
 
     let mut dead = told();
     dead.handle(Event::ProcessEnded { agent: AgentNumber(1) }, gone_at);
-    assert!(!dead.awaits_hanging_up(gone_at));
+    assert!(!dead.awaits_farewell(gone_at));
     let lease = LeaseTerms::default().lease.as_secs_f64();
-    assert!(told().awaits_hanging_up(at(lease - 0.1)) && !told().awaits_hanging_up(at(lease)), "and not for ever");
+    assert!(told().awaits_farewell(at(lease - 0.1)) && !told().awaits_farewell(at(lease)), "and not for ever");
 }
