@@ -1,8 +1,4 @@
-//! Agents on EC2 instances: launched, looked at while they run, paid for, and ended.
-//!
-//! One task looks again and again what of the fleet runs. From what it sees it tells the services who may come in, the
-//! conductor who has ended, and the meter what is being paid; it ends the fleet by itself before its budget is passed,
-//! whatever the conductor does.
+//! Agents on EC2 instances: launched, looked at while they run (by [`Eyes`]), paid for, and ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,7 +9,7 @@ use rehearsal_ec2::cloud::Cloud;
 use rehearsal_ec2::guard::Guard;
 use rehearsal_ec2::launch::{Fleet, launch};
 use rehearsal_ec2::market::Market;
-use rehearsal_ec2::meter::{Due, LOOK_EVERY, Look, Meter, Reading};
+use rehearsal_ec2::meter::{Due, Meter, Reading};
 use rehearsal_ec2::money::Usd;
 use rehearsal_ec2::names;
 use rehearsal_ec2::order::Order;
@@ -22,21 +18,17 @@ use rehearsal_ec2::progress::Event;
 use rehearsal_ec2::sweep::{self, Swept, sweep};
 use rehearsal_ec2::tags::Scope;
 use rehearsal_ec2::user_data::Boot;
-use rehearsal_fleet::guests::SeenFrom;
-use rehearsal_fleet::{End, Exit, GuestList, InstanceId, LaunchError, Launched};
+use rehearsal_fleet::{Exit, GuestList, InstanceId, LaunchError, Launched};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use super::counted::Counted;
-use super::home::{Home, SpentUntil};
+use super::eyes::Eyes;
+use super::home::Home;
 use super::quote::Agreed;
 use super::table::Progress;
-use crate::run::authority::now_unix;
 use crate::serve::log;
 
-/// Between two looks while instances boot: an agent waits at the door until its instance has been seen.
-const LOOK_SOON: Duration = Duration::from_secs(3);
 /// How long the first ending of what is known may take.
 const END_WITHIN: Duration = Duration::from_secs(30);
 /// What waits to be heard by a conductor.
@@ -198,9 +190,7 @@ impl Instances {
         swept.left.retain(|region, _| may_be(region));
         Ok(swept)
     }
-}
 
-impl Instances {
     /// Ends those that were seen last, at once, also where nothing can be listed now. What fails here the sweep does again.
     async fn end_known(&self) {
         let mut regions: BTreeMap<names::Region, Vec<names::InstanceId>> = BTreeMap::new();
@@ -212,97 +202,5 @@ impl Instances {
         let until = Instant::now() + END_WITHIN;
         let ends = regions.iter().map(|(at, ids)| sweep::end(&*self.cloud, at, ids, until, &|_| ()));
         futures_util::future::join_all(ends).await;
-    }
-}
-
-/// Whoever looks at a fleet.
-struct Eyes {
-    cloud: Arc<dyn Cloud>,
-    order: Order,
-    market: Arc<Market>,
-    progress: Progress,
-    meter: Meter,
-    home: Home,
-    news: mpsc::Receiver<Fleet>,
-    guests: watch::Sender<GuestList>,
-    exits: mpsc::Sender<Exit>,
-    spending: mpsc::Sender<Spent>,
-    cost: watch::Sender<Option<Reading>>,
-    /// Regions that did not answer the last time.
-    blind: BTreeSet<names::Region>,
-    is_launching: bool,
-}
-
-impl Eyes {
-    /// Looks until the budget is spent, or nobody wants to know any more.
-    async fn watch(mut self) {
-        let (cloud, order, market) = (Arc::clone(&self.cloud), self.order.clone(), Arc::clone(&self.market));
-        let guard = Guard::new(&*cloud, &order, &market);
-        let mut crew = Counted::new(self.is_launching);
-        loop {
-            while let Ok(fleet) = self.news.try_recv() {
-                crew.count_on(fleet.agents.keys().cloned());
-                self.meter.launched_all(&fleet, SystemTime::now());
-            }
-            let look = guard.look().await;
-            self.tell_blind(&look);
-            self.welcome(&look);
-            for (id, is_counted) in crew.ended(&look) {
-                let how = "its instance was terminated".to_owned();
-                let end = if is_counted { End::Instance(how) } else { End::Dismissed(how) };
-                let _ = self.exits.send(Exit { instance: InstanceId(id.0), end }).await; // nobody may want to know
-            }
-            let due = self.meter.step(SystemTime::now(), &look);
-            self.keep_cost();
-            if let Some(due) = due {
-                // A conductor that does not listen changes nothing about what is due.
-                let _ = self.spending.try_send(Spent { due, reading: self.meter.reading() });
-            }
-            if due == Some(Due::TearDown) {
-                let progress = self.progress.clone();
-                let _ = guard.tear_down(&self.meter, &move |event| progress.tell(&event)).await; // `end` does it again
-                return;
-            }
-            let known = look.agents.values().flatten().count();
-            sleep(if known >= crew.expected(order.agents as usize) { LOOK_EVERY } else { LOOK_SOON }).await;
-        }
-    }
-
-    /// Those that run now may come in, and nobody else. Of regions that did not answer the last word holds.
-    fn welcome(&self, look: &Look) {
-        self.guests.send_modify(|guests| {
-            guests.forget(|region| !look.blind.contains(&names::Region(region.to_owned())));
-            for (id, address) in &look.agents {
-                let Some(cost) = look.running.get(id) else { continue };
-                let addresses = SeenFrom::Addresses(address.iter().copied().collect());
-                guests.name(&InstanceId(id.0.clone()), &cost.region.0, addresses);
-            }
-        });
-    }
-
-    /// A region that does not answer is told once, and once more when it does again.
-    fn tell_blind(&mut self, look: &Look) {
-        let usable =
-            |at: &&names::Region| self.market.offers.contains_key(*at) || self.market.present.contains_key(*at);
-        let blind: BTreeSet<names::Region> = look.blind.iter().filter(usable).cloned().collect();
-        for at in blind.difference(&self.blind) {
-            log(&format!(
-                "warning: {at} does not answer: agents there are admitted when it does, and reckoned at their highest price"
-            ));
-        }
-        for at in self.blind.difference(&blind) {
-            log(&format!("{at} answers again"));
-        }
-        self.blind = blind;
-    }
-
-    /// What it has cost is written down, so that a coordinator that comes back goes on reckoning.
-    fn keep_cost(&self) {
-        let reading = self.meter.reading();
-        self.cost.send_replace(Some(reading));
-        let Ok(mut record) = self.home.record() else { return };
-        record.spent = Some(SpentUntil { usd: reading.spent.0, until_unix: now_unix() });
-        // A disk that is full is told of by whoever needs it; the meter itself goes on.
-        let _ = self.home.keep(&record);
     }
 }

@@ -19,6 +19,7 @@ mod counted;
 mod crew;
 mod deploy;
 mod doctor;
+mod eyes;
 mod home;
 mod instances;
 mod launching;
