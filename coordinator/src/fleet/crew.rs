@@ -47,7 +47,7 @@ impl Crew {
             Crew::Standing(instances) => {
                 tell_cost(
                     instances.cost(),
-                    "so far; whoever has no use for it any more ends it: `coordinator fleet down`",
+                    " so far; whoever has no use for it any more ends it: `coordinator fleet down`",
                 );
                 Ok(())
             }
@@ -80,7 +80,7 @@ async fn end_instances(instances: Instances) -> anyhow::Result<()> {
 fn tell_cost(cost: Option<Reading>, until: &str) {
     if let Some(Reading { spent, hourly, .. }) = cost {
         log(&format!(
-            "the fleet has cost {spent} at the last look {until} (at {hourly}; without traffic, and each instance a minute at least)"
+            "the fleet has cost {spent} at the last look{until} (at {hourly}; without traffic, and each instance a minute at least)"
         ));
     }
 }
