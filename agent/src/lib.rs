@@ -129,7 +129,7 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     let identity = tokio::select! {
         identity = Identity::join(papers) => identity?,
         // Nobody knows this agent yet.
-        Some(order) = orders.recv() => return order.before_a_run(),
+        ended = orders::before_a_run(&mut orders) => return ended,
     };
     runs::play::<crew::Threads>(&identity, &(), &mut orders).await
 }

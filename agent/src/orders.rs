@@ -7,6 +7,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::NO_LAUNCHER;
+use crate::connection::log;
+
 /// What an agent is told.
 #[derive(Debug)]
 pub(crate) enum Order {
@@ -15,9 +18,30 @@ pub(crate) enum Order {
         /// Why, for people.
         reason: String,
         deadline: Instant,
+        /// It may be that it could have stayed.
+        is_advice: bool,
     },
     /// Its launcher is gone: without a coordinator nobody would end it.
     Orphaned,
+}
+
+/// Waits for an order that ends an agent which nobody counts on yet. Advice does not: it has no users that could be lost, and
+/// an instance that should be replaced is better than none.
+pub(crate) async fn before_a_run(orders: &mut mpsc::Receiver<Order>) -> anyhow::Result<()> {
+    loop {
+        match orders.recv().await {
+            Some(Order::Drain { is_advice: true, reason, .. }) => stay(&reason),
+            Some(Order::Drain { .. }) => return Ok(()),
+            Some(Order::Orphaned) => anyhow::bail!(NO_LAUNCHER),
+            // Nobody gives orders any more.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Says that advice is not followed.
+pub(crate) fn stay(reason: &str) {
+    log(&format!("{reason}: it stays as long as it can, because nobody has users on it"));
 }
 
 /// Orders that wait: whoever gives them is rarely in a hurry, and then waits until there is room.
@@ -29,7 +53,11 @@ pub(crate) fn listen(orders: &mpsc::Sender<Order>, drain_within: Duration, tied_
     let asked = orders.clone();
     tokio::spawn(async move {
         while terminate.recv().await.is_some() {
-            let order = Order::Drain { reason: "SIGTERM".to_owned(), deadline: Instant::now() + drain_within };
+            let order = Order::Drain {
+                reason: "SIGTERM".to_owned(),
+                deadline: Instant::now() + drain_within,
+                is_advice: false,
+            };
             if asked.send(order).await.is_err() {
                 break; // the agent ends
             }

@@ -4,7 +4,7 @@
 //! | Amazon says | users have left and all is told |
 //! |---|---|
 //! | that it takes the instance back (two minutes before) | within a minute, and 15 s before that |
-//! | that it may take it back soon (at any time, or never) | within two minutes |
+//! | that it may take it back soon (at any time, or never) | within two minutes; without a run it stays |
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -61,7 +61,9 @@ pub(crate) async fn watch(mut imds: Imds, orders: mpsc::Sender<Order>) {
             Ok(notices) => {
                 for notice in notices.into_iter().filter(|notice| told.insert(*notice)) {
                     let deadline = Instant::now() + notice.time_left(OffsetDateTime::now_utc());
-                    let _ = orders.send(Order::Drain { reason: notice.reason(), deadline }).await; // the agent may end
+                    let is_advice = notice == Notice::Recommendation;
+                    let order = Order::Drain { reason: notice.reason(), deadline, is_advice };
+                    let _ = orders.send(order).await; // the agent may end
                 }
             }
             // Once is enough: where it cannot be reached it never can.

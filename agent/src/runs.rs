@@ -7,10 +7,9 @@ use rehearsal_proto::join::JoinBlob;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::NO_LAUNCHER;
 use crate::crew::Crew;
 use crate::identity::Identity;
-use crate::orders::Order;
+use crate::orders::{Order, before_a_run};
 use crate::patience::Patience;
 use crate::session::{Ended, Session};
 
@@ -40,19 +39,9 @@ pub(crate) async fn play<C: Crew>(
             // It dials again.
             () = patience.failed(|| format!("waiting for the next run of the fleet {fleet}: {why}")) => {}
             // Nothing of any run is here that could be lost.
-            Some(order) = orders.recv() => return order.before_a_run(),
+            ended = before_a_run(orders) => return ended,
             // Without a certificate it cannot serve anybody, and costs money.
             Some(Ok(error)) = keeping.join_next() => return Err(error),
-        }
-    }
-}
-
-impl Order {
-    /// What it means for an agent that nobody counts on.
-    pub(crate) fn before_a_run(self) -> anyhow::Result<()> {
-        match self {
-            Order::Drain { .. } => Ok(()),
-            Order::Orphaned => anyhow::bail!(NO_LAUNCHER),
         }
     }
 }

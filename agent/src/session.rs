@@ -24,7 +24,7 @@ use crate::connection::{Connection, Dialer, News, log};
 use crate::crew::{Crew, CrewNews};
 use crate::identity::Identity;
 use crate::missed::missed;
-use crate::orders::Order;
+use crate::orders::{Order, stay};
 use crate::probes::probe;
 use crate::{Monotonic, NO_LAUNCHER};
 use drain::Drain;
@@ -124,12 +124,17 @@ impl<C: Crew> Session<C> {
                 Some(report) = receive(&mut self.reports) => self.on_report(report, &mut events),
                 // The launcher or the operating system wants something of this agent.
                 Some(order) = orders.recv() => {
+                    let has_begun = self.versions.is_some();
+                    if let Order::Drain { is_advice: true, reason, .. } = &order && !has_begun {
+                        stay(reason);
+                        continue;
+                    }
                     // Whatever it is, this run is the last.
                     self.stays = false;
                     match order {
                         // Nothing of the run is here that could be lost.
-                        Order::Drain { .. } if self.versions.is_none() => return Ok(()),
-                        Order::Drain { reason, deadline } => events.extend(self.drain(reason, deadline)),
+                        Order::Drain { .. } if !has_begun => return Ok(()),
+                        Order::Drain { reason, deadline, .. } => events.extend(self.drain(reason, deadline)),
                         Order::Orphaned if !self.welcomed => bail!(NO_LAUNCHER),
                         Order::Orphaned => events.push_back(Event::Orphaned),
                     }

@@ -6,7 +6,7 @@ use rehearsal_fake_ec2::{FakeEc2, World};
 use rehearsal_link::LeaseTerms;
 use rehearsal_metrics::UserState as State;
 
-use crate::coordinator::{Coordinator, Heard};
+use crate::coordinator::{BOUND, Coordinator, Heard, Part};
 use crate::process::part;
 
 /// Starts a spot instance whose user data is an agent, and gives its id.
@@ -67,4 +67,28 @@ async fn an_instance_that_should_be_replaced_goes_and_makes_haste_when_it_has_to
     coordinator.until("it has gone in order", |heard| heard.drained == 1).await;
     let words = std::fs::read_to_string(console).unwrap();
     assert!(words.contains("leaving sooner because of preemption: Amazon takes the instance back at "), "{words}");
+}
+
+#[tokio::test]
+async fn an_agent_without_a_run_stays_until_it_has_to_go() {
+    let coordinator = Coordinator::start(Part { agents: 2, ..part(LeaseTerms::default()) });
+    let fake = FakeEc2::start(World::of(&["eu-west-1"])).unwrap();
+    let id = launch(&fake, &coordinator.blob).await;
+    coordinator.until("it is armed", |heard| heard.count_armed() == 1).await;
+    assert!(fake.recommend(&id));
+    let console = fake.folder(&id).join("console.log");
+    let says = |words: &str| std::fs::read_to_string(&console).is_ok_and(|said| said.contains(words));
+    until("it has heard the advice", || says("it stays as long as it can")).await;
+    assert!(!says("code "), "and is still there");
+    assert!(fake.interrupt(&id, Duration::from_secs(60)));
+    until("it has gone", || says("code 0")).await;
+}
+
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    assert!(tokio::time::timeout(BOUND, waiting).await.is_ok(), "waited in vain until {what}");
 }
