@@ -2,16 +2,17 @@
 //!
 //! They decide only who may speak; what is said goes to the conductor's inbox.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+mod joining;
+mod linking;
+
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use rehearsal_engine::RunClock;
-use rehearsal_fleet::{Authority, Door, Guest, GuestList, InstanceId, Token};
+use rehearsal_fleet::{Authority, Guest, GuestList, Token};
 use rehearsal_link::{Session, ToCoordinator};
 use rehearsal_metrics::Interval;
 use rehearsal_plan::AgentNumber;
@@ -21,24 +22,17 @@ use rehearsal_proto::{LARGEST_MESSAGE, join::JoinBlob};
 use rehearsal_relay::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, mpsc, oneshot, watch};
-use tokio::time::{Instant, timeout};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_stream::Stream;
-use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::Status;
 use tonic::transport::Server;
 use tonic::transport::server::{Connected, Router};
-use tonic::{Request, Response, Status, Streaming};
 
 use super::authority::{AUTHORITY, SharedAuthority, now_unix};
 use crate::fleet::Advertised;
-use crate::serve::log;
-
-/// Messages to one agent that wait for its network; an agent that falls behind by this much is cut off.
-const WAITING: usize = 256;
-/// How long an agent waits at the door for its launcher to know it. Then it asks again.
-const AT_THE_DOOR: Duration = Duration::from_secs(5);
-/// Joins a second. A fleet of a thousand joins in ten seconds, and guessing tokens is hopeless anyway.
-const JOINS_PER_SECOND: u32 = 100;
+use joining::JoinService;
+use linking::LinkService;
 
 /// What the services tell the conductor.
 pub(crate) enum Arrival {
@@ -148,12 +142,11 @@ impl Services {
             None => own.map(|address| address.to_string()),
         };
 
-        let pace = Arc::new(Mutex::new(Pace::new()));
-        let join = JoinService { authority: authority.clone(), list, inbox: inbox.clone(), pace };
+        let join = JoinService::new(authority.clone(), list, inbox.clone());
         let join = Server::builder()
             .tls_config(join_server(&certificate.chain, &certificate.key))?
             .add_service(JoinServer::new(join));
-        let link = LinkService { authority: authority.clone(), inbox, clock, sessions: AtomicU64::new(1) };
+        let link = LinkService::new(authority.clone(), inbox, clock);
         let link =
             LinkServer::new(link).max_decoding_message_size(LARGEST_MESSAGE).max_encoding_message_size(LARGEST_MESSAGE);
         let tls = link_server(&ca, &certificate.chain, &certificate.key);
@@ -206,78 +199,6 @@ where
     stop
 }
 
-/// Spaces joins evenly.
-struct Pace {
-    next: Instant,
-}
-
-impl Pace {
-    fn new() -> Self {
-        Self { next: Instant::now() }
-    }
-
-    /// How long this join has to wait.
-    fn wait(&mut self, now: Instant) -> Duration {
-        let at = self.next.max(now);
-        self.next = at + Duration::from_secs(1) / JOINS_PER_SECOND;
-        at.duration_since(now)
-    }
-}
-
-struct JoinService {
-    authority: SharedAuthority,
-    list: watch::Receiver<GuestList>,
-    inbox: mpsc::Sender<Arrival>,
-    pace: Arc<Mutex<Pace>>,
-}
-
-impl JoinService {
-    /// Where an agent runs, if its launcher vouches for it.
-    #[allow(clippy::result_large_err)] // tonic's own type
-    async fn vouched(&self, instance: &InstanceId, from: IpAddr) -> Result<Option<String>, Status> {
-        let mut list = self.list.clone();
-        let decided = list.wait_for(|list| list.door(instance, from) != Door::NotYet);
-        let door = match timeout(AT_THE_DOOR, decided).await {
-            Ok(Ok(list)) => list.door(instance, from),
-            Ok(Err(_)) | Err(_) => Door::NotYet,
-        };
-        match door {
-            Door::Open(region) => Ok(region),
-            Door::NotYet => {
-                Err(Status::unavailable(format!("{instance} is not known yet as one of the fleet's: try again")))
-            }
-            Door::Shut => {
-                log(&format!(
-                    "warning: {from} was refused: it has the fleet's token and says that it is {instance}, which is elsewhere"
-                ));
-                Err(Status::permission_denied(format!("admitting an agent: {instance} does not come from {from}")))
-            }
-        }
-    }
-}
-
-#[tonic::async_trait]
-impl v1::join_server::Join for JoinService {
-    async fn join(&self, request: Request<v1::JoinRequest>) -> Result<Response<v1::JoinReply>, Status> {
-        let wait = self.pace.lock().await.wait(Instant::now());
-        if wait > Duration::from_secs(5) {
-            return Err(Status::resource_exhausted("too many agents are joining: try again"));
-        }
-        tokio::time::sleep(wait).await;
-        let from = request.remote_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
-        let v1::JoinRequest { token, public_key, build, instance, region, .. } = request.into_inner();
-        check_build(&build)?;
-        // Strangers wait for nothing.
-        self.authority.check(&token)?;
-        let is_vouched = matches!(*self.list.borrow(), GuestList::Named(_));
-        let known = self.vouched(&InstanceId(instance.clone()), from).await?;
-        let guest = Guest { instance, region: known.unwrap_or(region), is_vouched };
-        let issued = self.authority.admit(&token, &public_key, &guest)?;
-        enter(&self.inbox, AgentNumber(issued.agent), guest).await?;
-        Ok(Response::new(reply(issued)))
-    }
-}
-
 /// Has an agent entered into the run. One that got no answer asks again and is the same one; one that nobody remembers
 /// would never play.
 async fn enter(inbox: &mpsc::Sender<Arrival>, agent: AgentNumber, guest: Guest) -> Result<(), Status> {
@@ -287,114 +208,8 @@ async fn enter(inbox: &mpsc::Sender<Arrival>, agent: AgentNumber, guest: Guest) 
     is_stored.await.map_err(|_| over())
 }
 
-/// A cluster of different builds would measure different things.
-#[allow(clippy::result_large_err)] // tonic's own type
-fn check_build(build: &str) -> Result<(), Status> {
-    let own = env!("CARGO_PKG_VERSION");
-    match build == own {
-        true => Ok(()),
-        false => {
-            Err(Status::failed_precondition(format!("the agent is of build {build}, the coordinator of build {own}")))
-        }
-    }
-}
-
+/// What an agent gets that is admitted, or admitted longer.
 fn reply(issued: rehearsal_fleet::IssuedCertificate) -> v1::JoinReply {
     let holds_s = issued.expires_unix.saturating_sub(now_unix());
     v1::JoinReply { certificate_chain: issued.chain, agent: issued.agent, expires_unix: issued.expires_unix, holds_s }
-}
-
-struct LinkService {
-    authority: SharedAuthority,
-    inbox: mpsc::Sender<Arrival>,
-    clock: Arc<RunClock>,
-    sessions: AtomicU64,
-}
-
-type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
-
-impl LinkService {
-    /// The agent whose certificate made this connection.
-    #[allow(clippy::result_large_err)] // tonic's own type
-    fn caller<T>(&self, request: &Request<T>) -> Result<(AgentNumber, Vec<u8>), Status> {
-        let certificates = request.peer_certs().ok_or_else(|| Status::unauthenticated("no certificate was shown"))?;
-        let own = certificates.first().ok_or_else(|| Status::unauthenticated("no certificate was shown"))?;
-        let agent = self.authority.agent_of(own.as_ref());
-        let agent =
-            agent.ok_or_else(|| Status::permission_denied("the certificate is not of this fleet, or has ended"))?;
-        Ok((AgentNumber(agent), own.as_ref().to_vec()))
-    }
-}
-
-#[tonic::async_trait]
-impl v1::link_server::Link for LinkService {
-    type SessionStream = ReceiverStream<Result<v1::CoordinatorMessage, Status>>;
-    type ClockStream = Answers<v1::ProbeAnswer>;
-
-    async fn session(
-        &self,
-        request: Request<Streaming<v1::AgentMessage>>,
-    ) -> Result<Response<Self::SessionStream>, Status> {
-        let (agent, _) = self.caller(&request)?;
-        // It may have been admitted long before this run.
-        enter(&self.inbox, agent, self.authority.guest(agent.0)).await?;
-        let session = Session(self.sessions.fetch_add(1, Ordering::Relaxed));
-        let (outgoing, messages) = mpsc::channel(WAITING);
-        let connected = Arrival::Connected { session, outgoing: outgoing.clone() };
-        self.inbox.send(connected).await.map_err(|_| Status::unavailable("the run is over"))?;
-        tokio::spawn(listen(session, agent, request.into_inner(), self.inbox.clone(), outgoing));
-        Ok(Response::new(ReceiverStream::new(messages)))
-    }
-
-    async fn clock(&self, request: Request<Streaming<v1::Probe>>) -> Result<Response<Self::ClockStream>, Status> {
-        use tokio_stream::StreamExt as _;
-        self.caller(&request)?;
-        let clock = Arc::clone(&self.clock);
-        let answers = request.into_inner().map(move |probe| {
-            let received_us = clock.now().0;
-            probe.map(|probe| v1::ProbeAnswer { sent_us: probe.sent_us, received_us, answered_us: clock.now().0 })
-        });
-        Ok(Response::new(Box::pin(answers)))
-    }
-
-    async fn renew(&self, request: Request<v1::RenewRequest>) -> Result<Response<v1::JoinReply>, Status> {
-        let (_, certificate) = self.caller(&request)?;
-        let issued = self.authority.renew(&certificate, &request.into_inner().public_key)?;
-        Ok(Response::new(reply(issued)))
-    }
-}
-
-/// Hands on what an agent says, until it stops or says what cannot be understood.
-async fn listen(
-    session: Session,
-    agent: AgentNumber,
-    mut incoming: Streaming<v1::AgentMessage>,
-    inbox: mpsc::Sender<Arrival>,
-    outgoing: mpsc::Sender<Result<v1::CoordinatorMessage, Status>>,
-) {
-    while let Ok(Some(message)) = incoming.message().await {
-        let message = match understand(agent, message) {
-            Ok(message) => message,
-            Err(status) => {
-                let _ = outgoing.send(Err(*status)).await; // it may have hung up itself
-                break;
-            }
-        };
-        if inbox.send(Arrival::Said { session, message }).await.is_err() {
-            break;
-        }
-    }
-    let _ = inbox.send(Arrival::Disconnected { session }).await; // the run may be over
-}
-
-/// A certificate speaks for one agent: a hello in another's name is refused.
-fn understand(agent: AgentNumber, message: v1::AgentMessage) -> Result<ToCoordinator<Interval>, Box<Status>> {
-    let message = ToCoordinator::try_from(message).map_err(|error| Status::invalid_argument(error.to_string()))?;
-    match &message {
-        ToCoordinator::Hello(hello) if hello.agent != agent => {
-            Err(Status::permission_denied(format!("agent {} spoke in the name of agent {}", agent.0, hello.agent.0))
-                .into())
-        }
-        _ => Ok(message),
-    }
 }
