@@ -1,7 +1,6 @@
 //! Whoever launched the agents of a run.
 
 use anyhow::bail;
-use rehearsal_ec2::meter::Reading;
 use rehearsal_fleet::{GuestList, Launched, Launcher as _, Local};
 use tokio::sync::watch;
 
@@ -45,10 +44,8 @@ impl Crew {
             Crew::Local(local) => end_processes(local).await,
             Crew::Ours(instances) => end_instances(instances).await,
             Crew::Standing(instances) => {
-                tell_cost(
-                    instances.cost(),
-                    " so far; whoever has no use for it any more ends it: `coordinator fleet down`",
-                );
+                tell_bill(&instances, " so far");
+                log("whoever has no use for the fleet any more ends it: `coordinator fleet down`");
                 Ok(())
             }
             Crew::Elsewhere(_) => Ok(()),
@@ -67,7 +64,7 @@ async fn end_processes(mut local: Local) -> anyhow::Result<()> {
 }
 
 async fn end_instances(instances: Instances) -> anyhow::Result<()> {
-    tell_cost(instances.cost(), "");
+    tell_bill(&instances, "");
     let swept = instances.end().await?;
     if !swept.is_clean() {
         let left: Vec<String> = swept.left.iter().map(|(region, why)| format!("\n  {region}: {why}")).collect();
@@ -77,10 +74,11 @@ async fn end_instances(instances: Instances) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn tell_cost(cost: Option<Reading>, until: &str) {
-    if let Some(Reading { spent, hourly, .. }) = cost {
+/// What the fleet has come to. Where nobody could look nothing is known, and what runs is reckoned at its worst.
+fn tell_bill(instances: &Instances, so_far: &str) {
+    if let Some((spent, hourly)) = instances.bill() {
         log(&format!(
-            "the fleet has cost {spent} at the last look{until} (at {hourly}; without traffic, and each instance a minute at least)"
+            "the fleet has cost {spent}{so_far}, at {hourly}: each instance a minute at least, traffic not included"
         ));
     }
 }

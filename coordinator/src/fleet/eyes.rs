@@ -10,7 +10,7 @@ use rehearsal_ec2::cloud::Cloud;
 use rehearsal_ec2::guard::Guard;
 use rehearsal_ec2::launch::Fleet;
 use rehearsal_ec2::market::Market;
-use rehearsal_ec2::meter::{Due, LOOK_EVERY, Look, Meter, Reading};
+use rehearsal_ec2::meter::{Due, LOOK_EVERY, Look, Meter};
 use rehearsal_ec2::names;
 use rehearsal_ec2::order::Order;
 use rehearsal_fleet::guests::SeenFrom;
@@ -40,7 +40,7 @@ pub(super) struct Eyes {
     pub(super) guests: watch::Sender<GuestList>,
     pub(super) exits: mpsc::Sender<Exit>,
     pub(super) spending: mpsc::Sender<Spent>,
-    pub(super) cost: watch::Sender<Option<Reading>>,
+    pub(super) cost: watch::Sender<Option<Meter>>,
     /// Regions that did not answer the last time.
     pub(super) blind: BTreeSet<names::Region>,
     pub(super) is_launching: bool,
@@ -112,7 +112,7 @@ impl Eyes {
     /// What it has cost is written down, so that a coordinator that comes back goes on reckoning.
     fn keep_cost(&self) {
         let reading = self.meter.reading();
-        self.cost.send_replace(Some(reading));
+        self.cost.send_replace(Some(self.meter.clone()));
         let Ok(mut record) = self.home.record() else { return };
         record.spent = Some(SpentUntil { usd: reading.spent.0, until_unix: now_unix() });
         // A disk that is full is told of by whoever needs it; the meter itself goes on.

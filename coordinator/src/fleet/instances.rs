@@ -10,7 +10,7 @@ use rehearsal_ec2::guard::Guard;
 use rehearsal_ec2::launch::{Fleet, launch};
 use rehearsal_ec2::market::Market;
 use rehearsal_ec2::meter::{Due, Meter, Reading};
-use rehearsal_ec2::money::Usd;
+use rehearsal_ec2::money::{Usd, UsdPerHour};
 use rehearsal_ec2::names;
 use rehearsal_ec2::order::Order;
 use rehearsal_ec2::plan::plan;
@@ -70,7 +70,7 @@ pub(crate) struct Instances {
     market: Arc<Market>,
     progress: Progress,
     guests: watch::Receiver<GuestList>,
-    cost: watch::Receiver<Option<Reading>>,
+    cost: watch::Receiver<Option<Meter>>,
     launched: mpsc::Sender<Fleet>,
     watching: JoinHandle<()>,
     /// The launch failed, and what there was of it is known to be gone.
@@ -133,9 +133,10 @@ impl Instances {
         self.guests.clone()
     }
 
-    /// What it has cost up to the last look, and what it costs in an hour, once that was reckoned.
-    pub(super) fn cost(&self) -> Option<Reading> {
-        *self.cost.borrow()
+    /// What it comes to if it ends now, and what it costs in an hour, once that was reckoned.
+    pub(super) fn bill(&self) -> Option<(Usd, UsdPerHour)> {
+        let meter = self.cost.borrow();
+        meter.as_ref().map(|meter| (meter.bill(SystemTime::now()), meter.reading().hourly))
     }
 
     /// Launches what is not there yet; some of it may not come, of which people are told why.

@@ -155,6 +155,16 @@ impl Meter {
         Reading { spent: self.spent, hourly, budget: self.budget, lasts: left.map(|left| left.lasts(hourly)) }
     }
 
+    /// What it comes to if everything that runs ends now.
+    #[must_use]
+    pub fn bill(&self, now: SystemTime) -> Usd {
+        let still = |running: &Running| {
+            let (until, rate) = (now.max(running.cost.since + LEAST_TIME), running.cost.price + extras());
+            running.clone().charge(until, rate)
+        };
+        self.running.values().map(still).fold(self.spent, |sum, cost| sum + cost)
+    }
+
     /// What is believed to run, in each region.
     #[must_use]
     pub fn running(&self) -> BTreeMap<Region, Vec<InstanceId>> {

@@ -54,6 +54,16 @@ fn what_is_not_known_is_charged_at_the_worst() {
 }
 
 #[test]
+fn a_bill_counts_what_came_after_the_last_look_and_a_minute_at_least() {
+    let mut meter = Meter::new(None);
+    meter.step(at(10), &look(&[("i", cost(0, 3.6, 7.2)), ("j", cost(8, 3.6, 7.2))]));
+    let bill = |now| (meter.bill(at(now)).0 * 1_000.0).round();
+    assert_eq!(bill(15), 120.0, "both would have just begun");
+    assert_eq!(bill(110), 110.0 + 102.0, "at the last known price");
+    assert_eq!((meter.reading().spent.0 * 1_000.0).round(), 12.0, "and the meter goes on as it was");
+}
+
+#[test]
 fn what_was_launched_counts_before_it_is_listed() {
     let mut meter = Meter::new(None);
     meter.launched(at(0), "i".into(), cost(0, 3.6, 3.6));
