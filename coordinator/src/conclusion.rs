@@ -26,7 +26,8 @@ pub(crate) fn conclude(
     counted: &anyhow::Result<Option<Comparison>>,
 ) -> (Crew, anyhow::Result<Judged>) {
     let judged = if let (Ending::Fault(text), None) = (&outcome.ending, outcome.started) {
-        Err(anyhow::anyhow!("the run did not start: {text}; logs of the agents are in {}", folder.path().display()))
+        // What agents of this machine said is there; others keep their words.
+        Err(anyhow::anyhow!("the run did not start: {text}; what is known of it is in {}", folder.path().display()))
     } else {
         judge_run(prepared, run_id, &outcome, counted)
     };

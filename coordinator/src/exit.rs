@@ -1,5 +1,7 @@
 //! What the process's exit code says, for scripts and build servers.
 
+use std::fmt;
+
 use rehearsal_verdict::{Ending, Verdict};
 
 /// The exit codes. When several apply, the first in the order of this list is taken.
@@ -33,9 +35,42 @@ impl ExitCode {
     }
 }
 
+/// What was asked for cannot be done as it was asked, and nothing was started: an error with the code of wrong usage.
+#[derive(Debug)]
+pub struct Misuse(anyhow::Error);
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:#}", self.0)
+    }
+}
+
+impl std::error::Error for Misuse {}
+
+/// Says of an error that it was wrong usage.
+pub fn misuse(error: impl Into<anyhow::Error>) -> anyhow::Error {
+    Misuse(error.into()).into()
+}
+
+impl ExitCode {
+    /// Finds the code of an error that ended this program.
+    pub fn of_error(error: &anyhow::Error) -> ExitCode {
+        if error.is::<Misuse>() { ExitCode::Usage } else { ExitCode::Internal }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn wrong_usage_keeps_its_code_and_words() {
+        let error = anyhow::anyhow!("no such file").context("reading it");
+        assert_eq!(ExitCode::of_error(&error), ExitCode::Internal);
+        let misuse = misuse(error).context("starting");
+        assert_eq!(ExitCode::of_error(&misuse), ExitCode::Usage);
+        assert_eq!(format!("{misuse:#}"), "starting: reading it: no such file");
+    }
 
     #[test]
     fn the_operator_comes_before_the_verdict() {

@@ -55,7 +55,7 @@ fn main() -> ProcessExit {
     let code = result.unwrap_or_else(|error| {
         // A closed standard error has nobody to tell.
         let _ = writeln!(std::io::stderr(), "error: {error:#}");
-        ExitCode::Internal
+        ExitCode::of_error(&error)
     });
     ProcessExit::from(code as u8)
 }

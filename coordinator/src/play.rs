@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::conclusion::{conclude, print};
 use crate::exit::ExitCode;
-use crate::fleet::{Party, Wish};
+use crate::fleet::{Crew, Party, Wish};
 use crate::judged::Judged;
 use crate::opening::Wishes;
 use crate::prepare::Prepared;
@@ -170,11 +170,7 @@ impl Run {
         if let (Ok(Judged { report, .. }), true) = (&ended, wishes.at_terminal) {
             print(report, &folder);
         }
-        // Whoever cannot wait has `fleet sweep`, and instances that end themselves.
-        let gone = doors.unless_stopped(crew.end()).await.unwrap_or_else(|| {
-            log("warning: nobody looks whether the fleet has ended: `coordinator fleet sweep` does");
-            Ok(())
-        });
+        let gone = dismiss(crew, &mut doors).await;
         Party::forget(&folder);
         // The verdict is there: whatever the scenario does now cannot take it away.
         tear_down(&director, &mut doors).await;
@@ -194,6 +190,14 @@ struct Scene<'a> {
     past: Option<Past>,
     followed: Option<Followed>,
     watching: Watching,
+}
+
+/// Ends whom this coordinator launched. Whoever cannot wait has `fleet sweep`, and instances that end themselves.
+async fn dismiss(crew: Crew, doors: &mut Doors) -> anyhow::Result<()> {
+    doors.unless_stopped(crew.end()).await.unwrap_or_else(|| {
+        log("warning: nobody looks whether the fleet has ended: `coordinator fleet sweep` does");
+        Ok(())
+    })
 }
 
 /// Calls `teardown()`, for as long as it takes or until somebody has had enough.
@@ -260,7 +264,7 @@ async fn conduct(
     let services = match doors.unless_stopped(came).await {
         Some(Ok(services)) => services,
         failed => {
-            party.crew.end().await?;
+            dismiss(party.crew, doors).await?;
             return failed.map_or(Ok(None), |failed| failed.map(|_| None));
         }
     };

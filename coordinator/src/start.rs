@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail};
 use rehearsal_api::{Server, Token};
 use rehearsal_plan::Launch;
 
 use crate::cli::{self, Crew, Dashboard, Place};
-use crate::exit::ExitCode;
-use crate::fleet::{Advertised, Home, Wanted, Wish, agree, find_standing};
+use crate::exit::{ExitCode, misuse};
+use crate::fleet::{Home, Wanted, Wish, agree, find_standing};
 use crate::opening::{Wishes, place_of};
 use crate::play::Run;
 use crate::prepare::{Prepared, prepared_or_told, print, unfit_target};
@@ -81,7 +81,7 @@ pub(crate) fn refusal(prepared: &Prepared, yes: bool) -> Option<&'static str> {
 pub(crate) fn wanted(prepared: &Prepared) -> Wanted {
     let agents = &prepared.environment.agents;
     let lasts = rehearsal_plan::Forecast::of(&prepared.plan).duration.unwrap_or(UNKNOWN) + BEFORE;
-    Wanted { agents: agents.count, lasts, ec2: agents.ec2.clone() }
+    Wanted { agents: agents.count, lasts, is_relayed: false, ec2: agents.ec2.clone() }
 }
 
 /// Has somebody agree to a fleet of instances, if one is wanted. None if nobody does.
@@ -92,11 +92,19 @@ async fn agreed(prepared: &Prepared, crew: &Crew) -> anyhow::Result<Option<Wish>
     if agents.launch != Launch::Ec2 {
         return Ok(Some(wish));
     }
-    ensure!(is_relayed || crew.advertise.is_some(), NOWHERE);
-    if let Some(warning) = crew.advertise.as_ref().and_then(Advertised::unreachable) {
-        log(&format!("warning: {warning}"));
+    match &crew.advertise {
+        Some(advertised) => advertised.check().await?,
+        None if is_relayed => {}
+        None => return Err(misuse(anyhow!(NOWHERE))),
     }
-    let agreed = agree(wanted(prepared), NO_FLEET, crew.yes).await?;
+    if agents.ec2.spares.is_some_and(|spares| spares > 0) && prepared.plan.restore.is_none() {
+        log(
+            "warning: a spare takes over who is still to come; users that are there when an agent goes are lost, unless the \
+             plan has them `restore`d",
+        );
+    }
+    let wanted = Wanted { is_relayed, ..wanted(prepared) };
+    let agreed = agree(wanted, NO_FLEET, crew.yes).await?;
     Ok(agreed.map(|agreed| Wish { agreed: Some(Arc::new(agreed)), ..wish }))
 }
 
@@ -150,13 +158,14 @@ impl Crew {
         }
         let takes_fleet = self.fleet.is_some() || matches!(self.agents, Some((Launch::Join, None)));
         let idle = self.instances.idle(if takes_fleet { Launch::Join } else { agents.launch }, takes_fleet);
-        ensure!(
-            idle.is_empty(),
-            "putting the agents together: {} {} how instances are to be launched, and none are; leave that out, or say --agents \
-             ec2:N",
-            idle.join(", "),
-            if idle.len() == 1 { "says" } else { "say" }
-        );
+        if !idle.is_empty() {
+            return Err(misuse(anyhow!(
+                "putting the agents together: {} {} how instances are to be launched, and none are; leave that out, or say \
+                 --agents ec2:N",
+                idle.join(", "),
+                if idle.len() == 1 { "says" } else { "say" }
+            )));
+        }
         if !takes_fleet {
             return Ok(None);
         }

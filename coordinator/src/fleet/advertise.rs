@@ -3,8 +3,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
+use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
+
+use crate::exit::misuse;
+use crate::serve::log;
 
 /// What agents are told: a host, and perhaps the first of three ports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +48,31 @@ impl Advertised {
     /// Where to listen for downloads.
     pub(crate) fn mirror(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::UNSPECIFIED, self.port.map_or(0, |port| port + 2)))
+    }
+
+    /// Refuses what cannot work, and warns of what may not, before anything is launched.
+    ///
+    /// # Errors
+    /// When this machine does not know the name.
+    pub(crate) async fn check(&self) -> anyhow::Result<()> {
+        if let Some(warning) = self.unreachable() {
+            log(&format!("warning: {warning}"));
+        }
+        self.resolve().await.map_err(misuse)
+    }
+
+    /// Looks the host up, if it is a name.
+    pub(super) async fn resolve(&self) -> anyhow::Result<()> {
+        if let Ok(Host::Domain(name)) = Host::parse(&self.host) {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map(drop);
+            found.with_context(|| {
+                format!(
+                    "looking up {name}, by which instances are to reach this coordinator (give an address if only others \
+                     know the name)"
+                )
+            })?;
+        }
+        Ok(())
     }
 
     /// Why nobody outside reaches it, if that can be seen from its text.

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use rehearsal_ec2::cloud::{Cloud, CloudError};
+use rehearsal_ec2::cloud::{Cloud, CloudError, Retry};
 use rehearsal_ec2::names::Region;
+
+/// Who is asked unless the environment names another server.
+const AMAZON: &str = "Amazon";
 
 /// How to get what this coordinator lacks.
 #[cfg(not(feature = "ec2"))]
@@ -25,12 +28,28 @@ pub(super) async fn account(_profile: Option<&str>) -> anyhow::Result<Arc<dyn Cl
     anyhow::bail!(WITHOUT)
 }
 
+/// Who is asked.
+pub(super) fn asked() -> String {
+    endpoint().unwrap_or_else(|| AMAZON.to_owned())
+}
+
+/// The server that is asked instead of Amazon's, if the environment names one.
+fn endpoint() -> Option<String> {
+    ["AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL"].iter().find_map(|name| std::env::var(name).ok())
+}
+
 /// Nothing can be known of the account, with what to do about it.
 pub(super) fn unreached(error: CloudError) -> anyhow::Error {
     let at = Region("us-east-1".to_owned());
-    let advice = error.advice(&at).map_or(String::new(), |advice| format!("; {advice}"));
-    let endpoint = ["AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL"].iter().find_map(|name| std::env::var(name).ok());
-    let asked = endpoint.unwrap_or_else(|| "Amazon".to_owned());
+    let (advice, asked) = match endpoint() {
+        Some(endpoint) if error.retry == Retry::Soon => {
+            (format!("; look whether this machine reaches {endpoint}"), endpoint)
+        }
+        played => {
+            let advice = error.advice(&at).map_or(String::new(), |advice| format!("; {advice}"));
+            (advice, played.unwrap_or_else(|| AMAZON.to_owned()))
+        }
+    };
     anyhow::anyhow!(
         "asking {asked} which regions there are: {error}{advice}. Credentials come from the environment, from --profile, or from \
          this machine's role; `aws sts get-caller-identity` tells whether they are good"

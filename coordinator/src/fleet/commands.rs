@@ -1,6 +1,7 @@
 //! `coordinator fleet list | down | sweep`: what runs, and its end, by tags alone. The other commands have files of their
 //! own.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,7 +15,7 @@ use rehearsal_terminal::clean;
 use rehearsal_verdict::amounts::counted;
 use serde::Serialize;
 
-use super::cloud::{account, unreached};
+use super::cloud::{account, asked, unreached};
 use super::home::Home;
 use super::options::{Down, Fleet, List, Sweep};
 use super::quote::confirmed;
@@ -79,6 +80,7 @@ async fn list(options: &List) -> anyhow::Result<ExitCode> {
 
 /// What is alive of ours in every region, and which regions did not answer, and why.
 async fn ours(cloud: &dyn Cloud) -> anyhow::Result<(Vec<(Region, Instance)>, Vec<(Region, String)>)> {
+    log(&format!("asking {} what there is", asked()));
     let regions = cloud.regions().await.map_err(unreached)?;
     let enabled = regions.into_iter().filter(|(_, access)| *access == Access::Enabled).map(|(region, _)| region);
     let filter = &Scope::All.filter();
@@ -139,7 +141,16 @@ async fn down(options: &Down) -> anyhow::Result<ExitCode> {
     let home = Home::named(&options.fleets.fleets, &options.name);
     let said = home.as_ref().and_then(|home| home.record().ok()?.wanted.ec2.profile);
     let cloud = account(options.profile.clone().or(said).as_deref()).await?;
-    let code = end(&*cloud, &Scope::Fleet(options.name.clone())).await?;
+    let scope = Scope::Fleet(options.name.clone());
+    let (found, _) = ours(&*cloud).await?;
+    if !found.iter().any(|(_, one)| scope.means(&one.tags)) {
+        let fleets: BTreeSet<&str> =
+            found.iter().filter_map(|(_, one)| one.tags.get(tags::FLEET)).map(String::as_str).collect();
+        let others =
+            if fleets.is_empty() { "none".to_owned() } else { fleets.into_iter().collect::<Vec<_>>().join(", ") };
+        log(&format!("nothing of a fleet {} is to be seen; there are: {}", options.name, clean(&others)));
+    }
+    let code = end(&*cloud, &scope).await?;
     // Of regions that did not answer the tags know; this folder would be of no use any more.
     if let Some(home) = home {
         home.remove()?;

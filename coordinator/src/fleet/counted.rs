@@ -44,6 +44,12 @@ impl Counted {
         ended.into_iter().map(|id| (id.clone(), is_counted(&id))).collect()
     }
 
+    /// Whether an agent of this instance may come in. While a launch goes on none may: one that is ended again because it was
+    /// too many would have taken the place of another.
+    pub(super) fn is_welcome(&self, id: &InstanceId) -> bool {
+        self.launched.as_ref().map_or(!self.is_launching, |launched| launched.contains(id))
+    }
+
     /// How many are to be seen before looking may be slow; as many as were ordered while nobody knows.
     pub(super) fn expected(&self, ordered: usize) -> usize {
         match &self.launched {
@@ -81,11 +87,14 @@ mod tests {
     fn who_was_one_too_many_is_not_counted_on() {
         let mut launching = Counted::new(true);
         assert_eq!(launching.expected(2), 2);
+        assert!(!launching.is_welcome(&"a".into()), "it may be one too many");
         assert_eq!(told(&mut launching, &["a", "b", "c"], &[]), []);
         assert_eq!(told(&mut launching, &["a", "b"], &["c"]), [], "the launch is not over");
         launching.count_on(ids(&["a", "b"]).into_iter());
         assert_eq!(told(&mut launching, &["a"], &["b", "c"]), [("b".to_owned(), true), ("c".to_owned(), false)]);
         assert_eq!(launching.expected(2), 1, "c was never one of them");
+        assert!(launching.is_welcome(&"a".into()) && !launching.is_welcome(&"c".into()));
+        assert!(Counted::new(false).is_welcome(&"a".into()), "of a fleet that stands all are");
     }
 
     #[test]

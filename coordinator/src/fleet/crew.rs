@@ -45,7 +45,10 @@ impl Crew {
             Crew::Ours(instances) => end_instances(instances).await,
             Crew::Standing(instances) => {
                 tell_bill(&instances, " so far");
-                log("whoever has no use for the fleet any more ends it: `coordinator fleet down`");
+                log(&format!(
+                    "whoever has no use for it any more ends it: `coordinator fleet down {}`",
+                    instances.fleet()
+                ));
                 Ok(())
             }
             Crew::Elsewhere(_) => Ok(()),

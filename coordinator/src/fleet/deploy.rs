@@ -104,6 +104,15 @@ impl Deploy {
 fn beside_this_program() -> anyhow::Result<Vec<PathBuf>> {
     let program = std::env::current_exe().context("finding this program")?;
     let folder = program.parent().unwrap_or(Path::new("."));
+    // `cargo xtask agent` leaves those that need nothing of their instance in folders of their own.
+    let built = |arch: &deploy::Arch| {
+        let triple = format!("{}-unknown-linux-gnu", arch.name());
+        Some(folder.parent()?.join(triple).join(folder.file_name()?).join("agent"))
+    };
+    let of_xtask: Vec<PathBuf> = deploy::Arch::ALL.iter().filter_map(built).filter(|path| path.is_file()).collect();
+    if !of_xtask.is_empty() {
+        return Ok(of_xtask);
+    }
     let found: Vec<PathBuf> = BESIDE.iter().map(|name| folder.join(name)).filter(|path| path.is_file()).collect();
     if found.is_empty() {
         bail!(

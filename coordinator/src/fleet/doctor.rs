@@ -8,8 +8,7 @@ use rehearsal_ec2::doctor::{Finding, Weight, examine as examined};
 use rehearsal_plan::Ec2;
 use rehearsal_terminal::clean;
 
-use super::advertise::Advertised;
-use super::cloud::{account, unreached};
+use super::cloud::{account, asked, unreached};
 use super::deploy::Deploy;
 use super::options::Doctor;
 use super::up::{raise, wanted};
@@ -29,13 +28,16 @@ pub(super) async fn examine(options: &Doctor) -> anyhow::Result<ExitCode> {
     };
     let order = wanted.order("doctor", None, deploy.boot(String::new(), None));
     let cloud = account(wanted.ec2.profile.as_deref()).await?;
+    log(&format!("asking {} what its regions have, and what may be done there", asked()));
     let examination = examined(&*cloud, &order, now_unix()).await.map_err(unreached)?;
     let mut findings = examination.findings.clone();
     let told = |weight, text| Finding { region: None, weight, text };
     findings.extend(order.problems().iter().map(|problem| told(Weight::Blocks, problem.to_string())));
     findings.extend(lacks.map(|text| told(Weight::Blocks, text)));
-    findings
-        .extend(options.advertise.as_ref().and_then(Advertised::unreachable).map(|text| told(Weight::Limits, text)));
+    if let Some(advertised) = &options.advertise {
+        findings.extend(advertised.unreachable().map(|text| told(Weight::Limits, text)));
+        findings.extend(advertised.resolve().await.err().map(|error| told(Weight::Blocks, format!("{error:#}"))));
+    }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.weight));
     let mut out = std::io::stdout().lock();
     for finding in &findings {
@@ -56,6 +58,8 @@ pub(super) async fn examine(options: &Doctor) -> anyhow::Result<ExitCode> {
 
 fn line(finding: &Finding) -> String {
     let mark = match finding.weight {
+        // A launch goes on without it.
+        Weight::Blocks if finding.region.is_some() => "without",
         Weight::Blocks => "blocks",
         Weight::Limits => "limits",
         Weight::Note => "note",
@@ -71,6 +75,7 @@ async fn probe(options: &Doctor, wanted: Wanted) -> anyhow::Result<ExitCode> {
     let one = Wanted {
         agents: 1,
         lasts: Duration::from_secs(5 * 60),
+        is_relayed: false,
         ec2: Ec2 { min: Some(1), spares: None, ttl: Some(Duration::from_secs(10 * 60)), ..wanted.ec2 },
     };
     let name = format!("probe-{}", new_id(SystemTime::now().into(), rand::random()));

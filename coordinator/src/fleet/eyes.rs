@@ -53,13 +53,9 @@ impl Eyes {
         let guard = Guard::new(&*cloud, &order, &market);
         let mut crew = Counted::new(self.is_launching);
         loop {
-            while let Ok(fleet) = self.news.try_recv() {
-                crew.count_on(fleet.agents.keys().cloned());
-                self.meter.launched_all(&fleet, SystemTime::now());
-            }
             let look = guard.look().await;
             self.tell_blind(&look);
-            self.welcome(&look);
+            self.welcome(&look, &crew);
             for (id, is_counted) in crew.ended(&look) {
                 let how = "its instance was terminated".to_owned();
                 let end = if is_counted { End::Instance(how) } else { End::Dismissed(how) };
@@ -77,15 +73,24 @@ impl Eyes {
                 return;
             }
             let known = look.agents.values().flatten().count();
-            sleep(if known >= crew.expected(order.agents as usize) { LOOK_EVERY } else { LOOK_SOON }).await;
+            let pause = if known >= crew.expected(order.agents as usize) { LOOK_EVERY } else { LOOK_SOON };
+            tokio::select! {
+                () = sleep(pause) => {}
+                // Agents wait for this at the door.
+                Some(fleet) = self.news.recv() => {
+                    crew.count_on(fleet.agents.keys().cloned());
+                    self.meter.launched_all(&fleet, SystemTime::now());
+                }
+            }
         }
     }
 
-    /// Those that run now may come in, and nobody else. Of regions that did not answer the last word holds.
-    fn welcome(&self, look: &Look) {
+    /// Those that run now and are counted on may come in, and nobody else. Of regions that did not answer the last word
+    /// holds.
+    fn welcome(&self, look: &Look, crew: &Counted) {
         self.guests.send_modify(|guests| {
             guests.forget(|region| !look.blind.contains(&names::Region(region.to_owned())));
-            for (id, address) in &look.agents {
+            for (id, address) in look.agents.iter().filter(|(id, _)| crew.is_welcome(id)) {
                 let Some(cost) = look.running.get(id) else { continue };
                 let addresses = SeenFrom::Addresses(address.iter().copied().collect());
                 guests.name(&InstanceId(id.0.clone()), &cost.region.0, addresses);

@@ -153,7 +153,7 @@ mod tests {
         Record {
             name: name.to_owned(),
             run: None,
-            wanted: Wanted { agents: 3, lasts: Duration::from_secs(60), ec2: Ec2::default() },
+            wanted: Wanted { agents: 3, lasts: Duration::from_secs(60), is_relayed: false, ec2: Ec2::default() },
             advertised: "load.example.com:7701".parse().unwrap(),
             listeners: [address; 2],
             expires_unix,

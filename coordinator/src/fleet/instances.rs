@@ -133,6 +133,11 @@ impl Instances {
         self.guests.clone()
     }
 
+    /// Its name.
+    pub(super) fn fleet(&self) -> &str {
+        &self.order.fleet
+    }
+
     /// What it comes to if it ends now, and what it costs in an hour, once that was reckoned.
     pub(super) fn bill(&self) -> Option<(Usd, UsdPerHour)> {
         let meter = self.cost.borrow();

@@ -183,7 +183,8 @@ impl Party {
 fn invite(folder: &Folder, join: &str, agents: usize) -> anyhow::Result<()> {
     folder.write_secret(JOIN, join.as_bytes())?;
     let (file, agents) = (folder.path().join(JOIN), counted(agents as u64, "agent"));
-    let command = format!("coordinator agent --join \"$(cat {})\"", file.display());
+    // What is in a command line, every user of the machine may read.
+    let command = format!("REHEARSAL_JOIN=\"$(cat {})\" coordinator agent", file.display());
     log(&format!("waiting for {agents}: start each with `{command}`"));
     Ok(())
 }

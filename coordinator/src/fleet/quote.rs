@@ -3,21 +3,22 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail};
 use rehearsal_ec2::cloud::{Cloud, Instance};
 use rehearsal_ec2::forecast::Forecast;
 use rehearsal_ec2::market::Market;
-use rehearsal_ec2::plan::plan;
+use rehearsal_ec2::plan::{PlanError, plan};
 use rehearsal_ec2::survey::survey;
 use rehearsal_ec2::tags;
 use rehearsal_verdict::amounts::counted;
 
-use super::cloud::{account, unreached};
+use super::cloud::{account, asked, unreached};
 use super::deploy::Deploy;
 use super::home::Record;
 use super::table::Progress;
 use super::wanted::Wanted;
 use crate::cli::MOST_AGENTS;
+use crate::exit::misuse;
 use crate::serve::log;
 
 /// As long as join blobs of fleets with a long name and two addresses are, so that what does not fit is told before
@@ -41,7 +42,7 @@ impl std::fmt::Debug for Agreed {
 
 /// Looks at the market, shows what the fleet would be and cost, and asks whether it is wanted so. None if it is not.
 pub(crate) async fn agree(wanted: Wanted, fleet: &str, yes: bool) -> anyhow::Result<Option<Agreed>> {
-    let deploy = Deploy::read(&wanted.ec2)?;
+    let deploy = Deploy::read(&wanted.ec2).map_err(misuse)?;
     let (agreed, forecast) = quoted(wanted, deploy, fleet).await?;
     log(&format!("{forecast}\n"));
     Ok((yes || confirmed("launch it?").await?).then_some(agreed))
@@ -58,12 +59,14 @@ async fn quoted(wanted: Wanted, deploy: Deploy, fleet: &str) -> anyhow::Result<(
     let order = wanted.order(fleet, None, boot);
     let progress = Progress::new();
     let tell = progress.clone();
-    ensure!(
-        wanted.instances() <= MOST_AGENTS,
-        "ordering {} instances: a coordinator serves {MOST_AGENTS}",
-        wanted.instances()
-    );
-    log("asking the regions what they have and for how much");
+    let mut problems: Vec<String> = order.problems().iter().map(ToString::to_string).collect();
+    if wanted.instances() > MOST_AGENTS {
+        problems.push(format!("ordering {} instances: a coordinator serves {MOST_AGENTS}", wanted.instances()));
+    }
+    if !problems.is_empty() {
+        return Err(misuse(anyhow!("{}", problems.join("; "))));
+    }
+    log(&format!("asking {} what its regions have, and for how much", asked()));
     let market = survey(&*cloud, &order, &move |event| tell.tell(&event)).await.map_err(unreached)?;
     let there: Vec<&Instance> = market.present.values().flatten().collect();
     if let Some(one) = there.first() {
@@ -74,7 +77,10 @@ async fn quoted(wanted: Wanted, deploy: Deploy, fleet: &str) -> anyhow::Result<(
             counted(there.len() as u64, "instance") + if there.len() == 1 { " runs" } else { " run" }
         );
     }
-    let planned = plan(&order, &market)?;
+    let planned = plan(&order, &market).map_err(|error| match error {
+        PlanError::Budget(_) => misuse(error),
+        _ => error.into(),
+    })?;
     let agreed = Agreed { cloud, market: Arc::new(market), wanted, deploy, progress };
     Ok((agreed, planned.forecast))
 }

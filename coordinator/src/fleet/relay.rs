@@ -6,7 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
+use rehearsal_ec2::forecast::{extras, on_demand};
 use rehearsal_ec2::machines::{self, Arch};
+use rehearsal_ec2::money::UsdPerHour;
 use rehearsal_ec2::names::Region;
 use rehearsal_ec2::relay::{self, Relay};
 use rehearsal_ec2::user_data::UserData;
@@ -48,6 +50,11 @@ pub(crate) struct Way {
     pub(super) incoming: [Incoming; 2],
     /// Where agents look for it.
     pub(super) advertised: Advertised,
+}
+
+/// What a relay costs at most.
+pub(super) fn costs() -> UsdPerHour {
+    on_demand(VCPUS) + extras()
 }
 
 impl Agreed {

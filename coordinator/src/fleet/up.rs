@@ -47,7 +47,7 @@ pub(super) fn wanted(ordered: &Ordered) -> anyhow::Result<Option<Wanted>> {
         }
     };
     let (count, ec2) = (ordered.agents.unwrap_or(agents.count), ordered.instances.said().or(agents.ec2));
-    Ok(Some(Wanted { agents: count, lasts: ordered.lasts, ec2 }))
+    Ok(Some(Wanted { agents: count, lasts: ordered.lasts, is_relayed: false, ec2 }))
 }
 
 /// Launches it.
@@ -55,9 +55,10 @@ pub(super) async fn up(options: &Up) -> anyhow::Result<ExitCode> {
     let Some(wanted) = wanted(&options.ordered)? else { return Ok(ExitCode::Usage) };
     let name = options.name.clone();
     let name = name.unwrap_or_else(|| format!("fleet-{}", new_id(SystemTime::now().into(), rand::random())));
-    if let Some(warning) = options.advertise.as_ref().and_then(Advertised::unreachable) {
-        log(&format!("warning: {warning}"));
+    if let Some(advertised) = &options.advertise {
+        advertised.check().await?;
     }
+    let wanted = Wanted { is_relayed: options.advertise.is_none(), ..wanted };
     match raise(wanted, &name, options.advertise.as_ref(), &options.fleets.fleets, options.yes).await? {
         Ok(raised) => {
             log(&format!("{}\nplay with it: coordinator start SCENARIO --agents join --fleet {name}", raised.told));
@@ -83,11 +84,13 @@ pub(super) async fn raise(
     yes: bool,
 ) -> anyhow::Result<Result<Raised, ExitCode>> {
     let Some(agreed) = agree(wanted, name, yes).await? else { return Ok(Err(ExitCode::Usage)) };
+    // A port that is taken is found before there is anything to end.
+    let listeners = Listeners::open(advertised.and_then(Advertised::listeners), advertised.is_some()).await?;
     let home = Home::create(fleets, name)?;
     let (mut instances, heard) = Instances::of(&agreed, name, None, home.clone());
     let mut interrupts = Interrupts::new()?;
     let standing = tokio::select! {
-        standing = stand(&agreed, &mut instances, heard, &home, name, advertised) => standing.map(Some),
+        standing = stand(&agreed, &mut instances, heard, &home, name, advertised, listeners) => standing.map(Some),
         () = interrupts.recv() => Ok(None),
     };
     match standing {
@@ -112,8 +115,8 @@ async fn stand(
     home: &Home,
     name: &str,
     advertised: Option<&Advertised>,
+    mut listeners: Listeners,
 ) -> anyhow::Result<String> {
-    let mut listeners = Listeners::open(advertised.and_then(Advertised::listeners), advertised.is_some()).await?;
     let addresses = listeners.addresses()?;
     let lives = agreed.wanted.order(name, None, agreed.deploy.boot(String::new(), None)).ttl;
     // For as long as tunnels are held, agents get through a relay.

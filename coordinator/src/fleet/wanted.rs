@@ -10,6 +10,7 @@ use rehearsal_ec2::user_data::Boot;
 use rehearsal_plan::Ec2;
 use serde::{Deserialize, Serialize};
 
+use super::relay;
 use crate::run::Gathering;
 
 /// Virtual CPUs of an agent: two carry some ten thousand viewers, and the quota of a new account is five in each region.
@@ -26,6 +27,9 @@ pub(crate) struct Wanted {
     pub(crate) agents: u32,
     /// How long they are needed.
     pub(crate) lasts: Duration,
+    /// They reach their coordinator by way of a relay, which costs, too.
+    #[serde(default)]
+    pub(crate) is_relayed: bool,
     /// All else.
     pub(crate) ec2: Ec2,
 }
@@ -74,6 +78,7 @@ impl Wanted {
             duration: self.lasts,
             ttl: ttl.unwrap_or((self.lasts + BEYOND).min(LONGEST_TTL.max(self.lasts))),
             on_demand_percent: on_demand.unwrap_or(0),
+            beside: if self.is_relayed { relay::costs() } else { UsdPerHour::default() },
             boot,
         }
     }
@@ -92,7 +97,7 @@ mod tests {
     #[test]
     fn what_is_not_said_is_as_usual() {
         let boot = || Boot { join: "rhj1_x".into(), builds: Vec::new(), urls: Vec::new() };
-        let wanted = |ec2: Ec2| Wanted { agents: 25, lasts: Duration::from_secs(3_600), ec2 };
+        let wanted = |ec2: Ec2| Wanted { agents: 25, lasts: Duration::from_secs(3_600), is_relayed: false, ec2 };
         let usual = wanted(Ec2::default()).order("friday", None, boot());
         assert_eq!((usual.agents, usual.min_agents, usual.vcpus), (25, 22, 2));
         assert_eq!((usual.ttl.as_secs(), usual.regions == Regions::All), (5_400, true));

@@ -120,10 +120,12 @@ const POLICY: &str = "attach the policy that `coordinator fleet doctor` prints t
 const ROLE: &str = "make the role for spot instances once: aws iam create-service-linked-role --aws-service-name \
     spot.amazonaws.com, and another for ec2fleet.amazonaws.com";
 const OPT_IN: &str = "enable the region: aws account enable-region --region-name {region}; or leave it out";
-const CREDENTIALS: &str = "the credentials do not hold in {region}: tokens of the global STS endpoint are not valid in \
-    regions that one opts in to; use regional ones: export AWS_STS_REGIONAL_ENDPOINTS=regional";
+const CREDENTIALS: &str = "the credentials do not hold in {region}. If they do nowhere, they are wrong; if they do elsewhere, \
+    they are tokens of the global STS endpoint, which are not valid in regions that one opts in to: export \
+    AWS_STS_REGIONAL_ENDPOINTS=regional";
 const SIGN_IN: &str = "get fresh credentials: aws sso login, or whatever you sign in with";
-const LATER: &str = "nothing to do: the call is made again";
+const LATER: &str =
+    "the call is made again for a while; if it stays so, try later or leave {region} out with --regions";
 const NETWORK: &str = "make a default network: aws ec2 create-default-vpc --region {region}; or name subnets";
 const SUBNETS: &str = "name subnets that exist in {region}";
 const MAX_PRICE: &str = "allow a higher --max-price, or leave it out: nobody pays more than the current price";

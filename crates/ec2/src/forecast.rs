@@ -59,6 +59,8 @@ pub struct Forecast {
     pub agents: u32,
     /// How many there is no room for.
     pub short: u32,
+    /// What runs beside them, at most.
+    pub beside: UsdPerHour,
     /// All of it, at the average price of the pools.
     pub hourly: UsdPerHour,
     /// That over the time for which agents are needed.
@@ -112,8 +114,8 @@ pub struct OverBudget {
 /// [`OverBudget`] if that is shorter than agents are needed.
 pub fn forecast(order: &Order, lots: &[Lot]) -> Result<Forecast, OverBudget> {
     let agents = lots.iter().map(Lot::agents).sum();
-    let hourly: UsdPerHour = lots.iter().map(|lot| hourly(lot, order.vcpus, average)).sum();
-    let dearest: UsdPerHour = lots.iter().map(|lot| self::hourly(lot, order.vcpus, dearest)).sum();
+    let all = |price| lots.iter().map(|lot| hourly(lot, order.vcpus, price)).sum::<UsdPerHour>() + order.beside;
+    let (hourly, dearest) = (all(average), all(dearest));
     let need = order.duration + SPARE;
     let ttl = match order.budget {
         None => order.ttl,
@@ -131,6 +133,7 @@ pub fn forecast(order: &Order, lots: &[Lot]) -> Result<Forecast, OverBudget> {
         rows: rows(lots, order.vcpus),
         agents,
         short: 0,
+        beside: order.beside,
         hourly,
         expected: hourly.over(order.duration),
         at_most: dearest.over(ttl + AROUND),
@@ -182,6 +185,9 @@ impl fmt::Display for Forecast {
             let hourly = hourly.to_string();
             let noun = if *agents == 1 { "agent" } else { "agents" };
             writeln!(out, "{region:<16} {agents:>5} {noun:<6} {hourly:>11}  {pools} pools of {}", machines.join(" "))?;
+        }
+        if self.beside > UsdPerHour::default() {
+            writeln!(out, "{:<16} {:>5} {:<6} {:>11}  at most, on demand", "relay", "", "", self.beside.to_string())?;
         }
         let (agents, hourly) = (self.agents, self.hourly.to_string());
         let noun = if agents == 1 { "agent" } else { "agents" };

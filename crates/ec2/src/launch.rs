@@ -176,6 +176,8 @@ impl Launch<'_> {
 
     async fn give_up(&self, launched: u32, reasons: BTreeMap<Region, String>) -> NotLaunched {
         let Order { agents, min_agents, ref fleet, .. } = *self.order;
+        // It takes a while.
+        self.market.offers.keys().for_each(|at| self.tell(at, What::Searching));
         let left = match sweep(self.cloud, &Scope::Fleet(fleet.clone()), self.tell).await {
             Ok(swept) => swept.left.into_iter().map(|(region, why)| format!("{region}: {why}")).collect(),
             Err(error) => vec![format!("everywhere: {error}")],

@@ -69,7 +69,8 @@ impl Mul<f64> for Usd {
 
 impl Sum for UsdPerHour {
     fn sum<I: Iterator<Item = UsdPerHour>>(prices: I) -> UsdPerHour {
-        UsdPerHour(prices.map(|price| price.0).sum())
+        // A sum of no floats is -0.
+        prices.fold(UsdPerHour::default(), |sum, price| sum + price)
     }
 }
 

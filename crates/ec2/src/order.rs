@@ -41,6 +41,8 @@ pub struct Order {
     pub ttl: Duration,
     /// How many of a hundred agents are not to be taken back by Amazon, at several times the price. From 0 to 100.
     pub on_demand_percent: u32,
+    /// What runs beside the agents and for as long, such as a relay, costs at most this.
+    pub beside: UsdPerHour,
     /// What the instances do when they boot.
     pub boot: Boot,
 }
@@ -83,7 +85,9 @@ pub enum OrderError {
     Nowhere,
     /// Instances would end before their work does, or live for days.
     #[error(
-        "giving instances {ttl:?} to live: it must be at least the {duration:?} that they are needed, and at most 24 h"
+        "giving instances {} s to live: it must be at least the {} s that they are needed, and at most 24 h",
+        ttl.as_secs(),
+        duration.as_secs_f64().ceil()
     )]
     Ttl {
         /// How long they would live.
@@ -157,6 +161,7 @@ pub(crate) mod tests {
             duration: Duration::from_secs(3_600),
             ttl: Duration::from_secs(2 * 3_600),
             on_demand_percent: 0,
+            beside: UsdPerHour::default(),
             boot: crate::user_data::tests::usual(),
         }
     }

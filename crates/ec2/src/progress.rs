@@ -61,6 +61,8 @@ pub enum What {
         /// How many.
         agents: u32,
     },
+    /// What is left here is looked for.
+    Searching,
     /// Nothing of what was meant is left here.
     Ended,
     /// Something may be left, and why.
@@ -126,6 +128,7 @@ impl Table {
                 row.ending += agents;
                 format!("ending {agents}")
             }
+            What::Searching => "looking for what is left of it".to_owned(),
             What::Ended => "nothing left".to_owned(),
             What::Left(why) => format!("may have something left: {why}"),
         };

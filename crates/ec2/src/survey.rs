@@ -31,8 +31,11 @@ pub async fn survey(cloud: &dyn Cloud, order: &Order, tell: Tell<'_>) -> Result<
     let mut usable = Vec::new();
     for (region, access) in chosen(cloud, order, until).await? {
         match access {
-            Access::Enabled => usable.push(region),
-            Access::NotOptedIn => {
+            Some(Access::Enabled) => usable.push(region),
+            None => {
+                market.unusable.insert(region, "there is no region of this name".to_owned());
+            }
+            Some(Access::NotOptedIn) => {
                 let closed = CloudError::of_code("OptInRequired", "the account does not use the region");
                 market.unusable.insert(region.clone(), explained(&closed, &region));
             }
@@ -67,14 +70,17 @@ pub async fn survey(cloud: &dyn Cloud, order: &Order, tell: Tell<'_>) -> Result<
     Ok(market)
 }
 
-/// The regions that an order is for. One that does not exist was not opted in to either.
-async fn chosen(cloud: &dyn Cloud, order: &Order, until: Instant) -> Result<Vec<(Region, Access)>, CloudError> {
+/// The regions that an order is for, and whether they can be used; none for one that does not exist.
+async fn chosen(cloud: &dyn Cloud, order: &Order, until: Instant) -> Result<Vec<(Region, Option<Access>)>, CloudError> {
     let all = patiently(until, || cloud.regions(), |_, _| ()).await?;
     Ok(match &order.regions {
-        Regions::All => all.into_iter().filter(|(_, access)| *access == Access::Enabled).collect(),
+        Regions::All => {
+            let enabled = all.into_iter().filter(|(_, access)| *access == Access::Enabled);
+            enabled.map(|(region, access)| (region, Some(access))).collect()
+        }
         Regions::Only(regions) => {
             let access = |region: &Region| all.iter().find(|(name, _)| name == region).map(|(_, access)| *access);
-            regions.iter().map(|region| (region.clone(), access(region).unwrap_or(Access::NotOptedIn))).collect()
+            regions.iter().map(|region| (region.clone(), access(region))).collect()
         }
     })
 }

@@ -252,6 +252,10 @@ fn judge_activity(evidence: &Evidence<'_>, case: &mut Case) {
         case.fail(evidence.of_run("run", format!("no user came live, of {} planned", count(planned))));
         return;
     }
+    if came == 0 {
+        // Called off before the start, or planned so: nothing was seen to fail.
+        return case.doubt(evidence.of_run("run", "nobody came: nothing was played"));
+    }
     let (calls_good, calls) = good_of(metrics, "http.failed");
     let (sockets_open, sockets) = good_of(metrics, "socket.failed");
     let begun = summary.calls.iter().map(|call| call.counts.begun).sum::<u64>().max(calls);

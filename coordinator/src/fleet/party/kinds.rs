@@ -66,6 +66,12 @@ pub(super) async fn standing(home: Home, least: Option<u32>) -> anyhow::Result<P
             let (instances, heard) = Instances::of(&agreed, &record.name, record.run.as_deref(), home.clone());
             let alive = instances.alive().await.len().min(joined);
             let (least, name) = (record.wanted.least(), &record.name);
+            if alive == 0 {
+                bail!(
+                    "playing with the fleet {name}: none of its instances is there any more; `coordinator fleet down {name}` \
+                     forgets it, `coordinator fleet up` launches another"
+                );
+            }
             if (alive as u32) < least {
                 bail!(
                     "playing with the fleet {name}: {alive} of its {} agents are left, and {least} are a must; say --min-agents if \

@@ -33,6 +33,7 @@ pub fn order(agents: u32) -> Order {
         duration: Duration::from_secs(1_800),
         ttl: Duration::from_secs(3_600),
         on_demand_percent: 0,
+        beside: rehearsal_ec2::money::UsdPerHour::default(),
         boot: Boot {
             join: "rhj1_x".into(),
             builds: vec![Build { arch: Arch::Aarch64, sha256: "0".repeat(64) }],

@@ -47,6 +47,7 @@ fn order(agents: u32) -> Order {
         duration: Duration::from_secs(600),
         ttl: Duration::from_secs(1_200),
         on_demand_percent: 0,
+        beside: rehearsal_ec2::money::UsdPerHour::default(),
         boot: Boot { join: "rhj1_x".into(), builds, urls: vec!["https://127.0.0.1:9/agent".into()] },
     }
 }
