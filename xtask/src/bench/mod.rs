@@ -132,9 +132,9 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         succeed(bench.cargo(&["run", "-q", "-p", "rehearsal-proto", "--example", "wire"]))?;
     }
     if wanted(Case::Hour) && !options.quick {
-        for package in ["rehearsal-store", "rehearsal-report"] {
+        for (package, example) in [("rehearsal-store", "hour"), ("rehearsal-report", "hour_page")] {
             println!("── an hour: {package}");
-            succeed(bench.cargo(&["run", "-q", "-p", package, "--example", "hour"]))?;
+            succeed(bench.cargo(&["run", "-q", "-p", package, "--example", example]))?;
         }
     }
     Ok(())

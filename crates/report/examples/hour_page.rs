@@ -1,6 +1,6 @@
 //! Measures what screens cost after an hour of twenty series: the first look, and then a change of three seconds.
 //!
-//! `cargo run --release -p rehearsal-report --example hour`
+//! `cargo run --release -p rehearsal-report --example hour_page`
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout)]
 
