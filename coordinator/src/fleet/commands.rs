@@ -52,6 +52,8 @@ struct Row {
     region: String,
     instance: String,
     machine: String,
+    /// `agent`, or `relay`.
+    part: &'static str,
     fleet: String,
     run: Option<String>,
     owner: String,
@@ -106,6 +108,7 @@ fn row(region: &Region, instance: &Instance) -> Row {
         region: region.to_string(),
         instance: instance.id.to_string(),
         machine: instance.of.machine.clone(),
+        part: if tags::is_agent(&instance.tags) { "agent" } else { "relay" },
         fleet: tag(tags::FLEET).unwrap_or_default(),
         run: tag(tags::RUN),
         owner: tag(tags::OWNER).unwrap_or_default(),
@@ -125,7 +128,7 @@ fn row(region: &Region, instance: &Instance) -> Row {
 }
 
 fn shown(row: &Row) -> String {
-    let Row { region, instance, machine, fleet, owner, purchase, state, minutes, .. } = row;
+    let Row { region, instance, machine, part, fleet, owner, purchase, state, minutes, .. } = row;
     let ends = match row.ends_in_min {
         Some(minutes) if minutes > 0 => format!("ends itself within {minutes} min"),
         Some(minutes) => format!("SHOULD HAVE ENDED {} min ago", -minutes),
@@ -133,7 +136,7 @@ fn shown(row: &Row) -> String {
     };
     let (fleet, owner) = (clean(fleet), clean(owner));
     format!(
-        "{region:<16} {instance:<20} {machine:<12} {purchase:<9} {state:<7} {minutes:>4} min  {fleet} of {owner}, {ends}\n"
+        "{region:<16} {instance:<20} {machine:<12} {part:<5} {purchase:<9} {state:<7} {minutes:>4} min  {fleet} of {owner}, {ends}\n"
     )
 }
 

@@ -72,6 +72,8 @@ impl Stage {
             .env("AWS_SECRET_ACCESS_KEY", "fake")
             .env("AWS_REGION", "us-east-1")
             .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_SHARED_CREDENTIALS_FILE", self.folder.path().join("credentials"))
+            .env("AWS_CONFIG_FILE", self.folder.path().join("config"))
             .stdout(File::create(&stdout).unwrap())
             .stderr(File::create(&stderr).unwrap())
             .spawn()

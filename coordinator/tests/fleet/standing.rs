@@ -1,5 +1,7 @@
 //! The normal evening: a fleet is launched before the show, plays twice, and is ended.
 
+use std::collections::BTreeSet;
+
 use crate::stage::{CALM, Stage, agent};
 
 #[test]
@@ -78,4 +80,25 @@ fn a_probe_finds_out_whether_agents_get_through_and_leaves_nothing() {
     assert!(said.contains("an agent outside has reached this coordinator at 127.0.0.1"), "{said}");
     assert!(said.contains("room for 2 of 2 agents"), "what is asked about is the fleet, not the probe: {said}");
     assert_eq!((stage.fake.instances().len(), stage.fake.alive()), (1, 0));
+}
+
+/// Or somebody else's account would pay.
+#[test]
+fn the_profile_that_is_named_is_meant_whatever_keys_are_in_the_environment() {
+    let stage = Stage::of(CALM, "3s", "3s");
+    let profile = "[prod]\naws_access_key_id = AKIAPROD\naws_secret_access_key = fake\n";
+    std::fs::write(stage.folder().join("credentials"), profile).unwrap();
+    let keys = |words: &[&str]| {
+        let before = stage.fake.calls().len();
+        let (status, said) = stage.call("list", words).ended(60);
+        let calls = stage.fake.calls();
+        let keys: BTreeSet<String> = calls[before..].iter().map(|logged| logged.call.access_key.clone()).collect();
+        (status.success(), keys, said)
+    };
+    let of = |key: &str| BTreeSet::from([key.to_owned()]);
+    let (is_fine, asked, said) = keys(&["fleet", "list", "--profile", "prod"]);
+    assert_eq!((is_fine, asked), (true, of("AKIAPROD")), "{said}");
+    assert_eq!(keys(&["fleet", "list"]).1, of("AKIAFAKE"));
+    let (is_fine, asked, said) = keys(&["fleet", "list", "--profile", "nosuch"]);
+    assert_eq!((is_fine, asked), (false, BTreeSet::new()), "{said}");
 }
