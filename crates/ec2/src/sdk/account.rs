@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use aws_config::meta::region::RegionProviderChain;
-use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_sdk_ec2::Client;
@@ -42,14 +42,14 @@ impl Amazon {
     pub async fn reached(reach: &Reach) -> Amazon {
         let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         // Calls are repeated by whoever makes them, who knows what may be repeated.
-        let mut loader =
-            aws_config::defaults(BehaviorVersion::latest()).http_client(http).retry_config(RetryConfig::disabled());
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http.clone())
+            .retry_config(RetryConfig::disabled());
         if let Some(profile) = &reach.profile {
             // Whoever names one means it, whatever keys are in the environment.
-            let credentials = ProfileFileCredentialsProvider::builder().profile_name(profile).build();
-            let region = ProfileFileRegionProvider::builder().profile_name(profile).build();
+            let means = ProviderConfig::default().with_http_client(http);
+            let credentials = ProfileFileCredentialsProvider::builder().configure(&means).profile_name(profile).build();
             loader = loader.profile_name(profile).credentials_provider(credentials);
-            loader = loader.region(RegionProviderChain::first_try(region).or_default_provider());
         }
         if let Some(endpoint) = &reach.endpoint {
             loader = loader.endpoint_url(endpoint);
