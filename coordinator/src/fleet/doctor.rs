@@ -11,9 +11,10 @@ use rehearsal_terminal::clean;
 use super::cloud::{account, asked, unreached};
 use super::deploy::Deploy;
 use super::options::Doctor;
+use super::quote::forecast;
 use super::up::{raise, wanted};
 use super::wanted::Wanted;
-use crate::exit::ExitCode;
+use crate::exit::{ExitCode, Misuse};
 use crate::run::authority::now_unix;
 use crate::run::folder::new_id;
 use crate::serve::log;
@@ -34,6 +35,11 @@ pub(super) async fn examine(options: &Doctor) -> anyhow::Result<ExitCode> {
     let told = |weight, text| Finding { region: None, weight, text };
     findings.extend(order.problems().iter().map(|problem| told(Weight::Blocks, problem.to_string())));
     findings.extend(lacks.map(|text| told(Weight::Blocks, text)));
+    // Whatever else is wrong was found above.
+    if wanted.ec2.budget.is_some() && order.problems().is_empty() {
+        let refused = forecast(wanted.clone()).await.err().filter(|error| error.is::<Misuse>());
+        findings.extend(refused.map(|error| told(Weight::Blocks, format!("{error:#}"))));
+    }
     if let Some(advertised) = &options.advertise {
         findings.extend(advertised.unreachable().map(|text| told(Weight::Limits, text)));
         findings.extend(advertised.resolve().await.err().map(|error| told(Weight::Blocks, format!("{error:#}"))));

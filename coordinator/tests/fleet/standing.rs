@@ -80,6 +80,15 @@ fn a_probe_finds_out_whether_agents_get_through_and_leaves_nothing() {
     assert!(said.contains("an agent outside has reached this coordinator at 127.0.0.1"), "{said}");
     assert!(said.contains("room for 2 of 2 agents"), "what is asked about is the fleet, not the probe: {said}");
     assert_eq!((stage.fake.instances().len(), stage.fake.alive()), (1, 0));
+
+    let poor = ["fleet", "doctor", "--agents", "2", "--budget", "0.001", "--agent", agent()];
+    let (status, said) = stage.call("poor", &poor).ended(60);
+    assert_eq!(status.code(), Some(99), "{said}");
+    assert!(said.contains("a launch would fail") && said.contains("raise the budget"), "{said}");
+    let lost = ["fleet", "doctor", "--agents", "2", "--advertise", "nosuch.invalid", "--agent", agent()];
+    let (status, said) = stage.call("unknown", &lost).ended(60);
+    assert_eq!(status.code(), Some(99), "{said}");
+    assert!(said.contains("looking up nosuch.invalid"), "{said}");
 }
 
 /// Or somebody else's account would pay.
