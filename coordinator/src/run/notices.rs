@@ -136,12 +136,19 @@ impl Conductor {
         }
         let (lost_at, owned) =
             (to.second() - start, self.end.versions().map_or(0, |v| v.started_by(agent, to).count() as u64));
+        let record = self.timeline.agents().get(&agent.0);
+        let sent_away = record.map_or(0, |record| record.users.get(UserState::Live, UserState::Lost));
         let Some((live, waiting)) = self.timeline.lost(agent.0, lost_at, owned) else { return };
         if self.roster.get(agent).is_some_and(|member| member.ended) {
-            // With its process everything ended that could be missing.
-            self.timeline.left(agent.0, lost_at + 1);
+            // With its process everything ended that could be missing. Others may have taken over long before: one that was
+            // going had users until its end.
+            let now = self.now().second() - start;
+            self.timeline.left(agent.0, lost_at.max(now) + 1);
         }
         let mut text = format!("was lost; {live} live users went with it");
+        if sent_away > 0 {
+            text += &format!(", and {sent_away} that it had sent away before");
+        }
         if waiting > 0 {
             text += &format!(", of {waiting} more that were due nobody knows whether they had started");
         }

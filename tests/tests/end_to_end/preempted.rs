@@ -1,8 +1,9 @@
 //! Agents that are asked to go, as a cloud does that wants its machine back: nothing of what they measured is lost.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
-use rehearsal_tests::{Outcome, assert_report_equals, until};
+use rehearsal_tests::{Outcome, assert_equal_outside_spans, assert_report_equals, until};
 
 use crate::trio::{PATIENCE, Part, TAKEN, Trio, USERS, assert_all_came_back, guests};
 
@@ -66,4 +67,22 @@ async fn when_all_agents_are_asked_to_go_the_run_ends_with_every_number() {
     assert_eq!(outcome.users("finished"), 0, "{}", outcome.context());
     assert_ne!(outcome.summary["verdict"], "pass", "{}", outcome.context());
     assert!(outcome.has_finding("run", "no agent is left"), "{}", outcome.context());
+}
+
+/// Others had taken over long before it was killed, and it had users until then: nobody knows what they did at the end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_that_is_killed_while_it_goes_owes_its_last_seconds() {
+    let trio = Trio::at_work(&Part { stay: "10s", ..Part::default() }).await;
+    let (agent, asked) = (trio.taken().await, Instant::now());
+    agent.terminate();
+    trio.told(TAKEN, "SIGTERM").await;
+    until("its users are leaving", PATIENCE, || asked.elapsed() > Duration::from_millis(3_500)).await;
+    assert!(agent.is_alive(), "users leave over some seconds");
+    agent.kill();
+    let (demo, outcome) = trio.end().await;
+    assert_equal_outside_spans(&outcome, &demo.counters());
+    assert!(!outcome.unobserved(TAKEN).is_empty(), "{:#}", outcome.summary["agents"]);
+    assert_eq!(outcome.summary["verdict"], "inconclusive", "{}", outcome.context());
+    assert!(outcome.has_finding(TAKEN, "that it had sent away before"), "{}", outcome.context());
+    assert_eq!(outcome.users("lost"), guests(&demo.counters(), TAKEN), "{}", outcome.context());
 }
