@@ -110,3 +110,15 @@ async fn calls_in_flight_are_cut_after_their_grace() {
     running.interrupt();
     assert_twenty_were_cut(&running.end().await);
 }
+
+/// Nothing was played, so nothing failed, and nothing passed either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_is_called_off_before_its_start_is_no_failure() {
+    let scenario = "fn plan() { #{ load: arrive(20).over(\"2s\") } } fn user() {}";
+    let running = Rehearsal::of(scenario).environment("target = \"demo\"\n").arguments(["--agents", "join:1"]).spawn();
+    running.control().await;
+    running.interrupt();
+    let outcome = running.end().await;
+    outcome.assert_exit(105, "called off before the start");
+    assert_eq!(outcome.summary["verdict"], "inconclusive", "{}", outcome.context());
+}
