@@ -181,7 +181,8 @@ impl Instances {
         if self.is_gone {
             return Ok(Swept::default());
         }
-        log("ending the fleet, and looking for a minute and a half that nothing of it is left");
+        log("ending the fleet, and looking for a minute and a half that nothing of it is left; Ctrl-C leaves that to \
+             `coordinator fleet sweep`");
         self.end_known().await;
         let (progress, market) = (self.progress.clone(), Arc::clone(&self.market));
         // Where nothing could be launched, nothing of the fleet is, whatever else is wrong there.

@@ -96,7 +96,7 @@ pub(super) async fn raise(
     match standing {
         Ok(Some(told)) => Ok(Ok(Raised { instances, told })),
         failed => {
-            log("giving the fleet up; Ctrl-C leaves what is left of it to `coordinator fleet sweep`");
+            log("giving the fleet up");
             tokio::select! {
                 ended = instances.end() => ended.map(|_| home.remove())??,
                 () = interrupts.recv() => {}
