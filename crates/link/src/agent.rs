@@ -8,7 +8,8 @@
 //! | `Up` | impossible message (gap of versions, false acknowledgement) | `HungUp` | hang up |
 //! | `Greeting`, `Up` | nothing heard for L/4 | `HungUp` | hang up |
 //! | any | `Disconnected` | `Down` | dial after a jittered delay |
-//! | any | goodbye; or nothing heard for lease, drain and [`AgentConfig::give_up`] | over | exit |
+//! | `Up` | goodbye | over | say farewell, exit |
+//! | any | nothing heard for lease, drain and [`AgentConfig::give_up`] | over | exit |
 //!
 //! Independent of the connection, each step of [`LeasePhase`] is performed once, whichever event reveals it. The
 //! executor ticks at least every 100 ms; between ticks user threads keep to [`AgentEnd::arrivals_until`] themselves.
